@@ -1,0 +1,1 @@
+//! UnixFS: files and directories as DAGs of blocks (profile `unixfs-v1-2025`).

@@ -1,0 +1,13 @@
+//! Nouns of the operator: commands and their replies, the status of a box, and who may do what.
+//!
+//! The panel, the API and the command line all speak these types to the node, so each command has one
+//! handler. Times are milliseconds since 1970 in UTC, sizes are bytes, ids are their text forms.
+
+pub mod caller;
+pub mod command;
+pub mod refusal;
+pub mod reply;
+pub mod status;
+
+/// The collection files go to when nobody names another.
+pub const DEFAULT_COLLECTION: &str = "shared";

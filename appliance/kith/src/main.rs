@@ -1,0 +1,2 @@
+//! The binary: wires, nothing else.
+fn main() {}
