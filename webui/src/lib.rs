@@ -1,1 +1,3 @@
-//! (not yet)
+//! The panel: pages, forms and API over axum and askama.
+
+pub mod backend;

@@ -5,16 +5,34 @@
 
 use crate::record::Record;
 
-/// The rows a fold reads and writes, ordered by key.
-pub trait Rows {
+/// In which direction rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By growing key.
+    Ascending,
+    /// By shrinking key.
+    Descending,
+}
+
+/// A row: its key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Rows as pages and commands read them, ordered by key.
+pub trait ReadRows {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Option<Vec<u8>>;
+
+    /// At most `limit` rows whose key starts with `prefix`, beginning behind `after` (exclusive; it
+    /// need not exist) in the direction of `order`.
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize, order: Order) -> Vec<Row>;
+}
+
+/// The rows a fold reads and writes.
+pub trait Rows: ReadRows {
     /// Sets the value at `key`.
     fn put(&mut self, key: &[u8], value: &[u8]);
     /// Removes the row at `key`, if there is one.
     fn remove(&mut self, key: &[u8]);
-    /// All rows whose key starts with `prefix`, in order. Folds only ask for prefixes that hold few.
-    fn with_prefix(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)>;
 }
 
 /// A view over records.

@@ -5,6 +5,7 @@
 
 pub mod caller;
 pub mod command;
+pub mod control;
 pub mod refusal;
 pub mod reply;
 pub mod status;
