@@ -124,7 +124,9 @@ pub enum BodyError {
     #[error("a text has 1 to 3,500 bytes and no control characters but line ends and tabs")]
     Text,
     /// A path is empty, too long, climbs, or holds control characters.
-    #[error("a path has 1 to 1,024 bytes in segments of at most 255, without “.”, “..”, empty segments, backslashes or control characters")]
+    #[error(
+        "a path has 1 to 1,024 bytes in segments of at most 255, without “.”, “..”, empty segments, backslashes or control characters"
+    )]
     Path,
 }
 
@@ -308,7 +310,8 @@ pub fn join_proof(author: &AuthorId, node: &NodeId) -> Vec<u8> {
 /// # Errors
 /// [`BodyError::Name`] when it is empty, too long or holds control characters.
 pub fn check_name(name: &str) -> Result<(), BodyError> {
-    let good = !name.trim().is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
+    let good =
+        !name.trim().is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
     if good { Ok(()) } else { Err(BodyError::Name) }
 }
 
@@ -327,13 +330,19 @@ pub fn check_text(text: &str) -> Result<(), BodyError> {
 /// # Errors
 /// [`BodyError::Path`] when it is not.
 pub fn check_path(path: &str) -> Result<(), BodyError> {
-    let good = path.len() <= MAX_PATH && path.split('/').all(good_segment) && path.nfc().eq(path.chars());
+    let good =
+        path.len() <= MAX_PATH && path.split('/').all(good_segment) && path.nfc().eq(path.chars());
     if good { Ok(()) } else { Err(BodyError::Path) }
 }
 
-fn good_segment(segment: &str) -> bool {
+/// Whether `segment` may be the name of a file or folder; its normal form is not asked for.
+#[must_use]
+pub fn good_segment(segment: &str) -> bool {
     let hidden = |c: char| c.is_control() || c == '\\';
-    !matches!(segment, "" | "." | "..") && segment.len() <= MAX_SEGMENT && !segment.chars().any(hidden)
+    !matches!(segment, "" | "." | "..")
+        && !segment.contains('/')
+        && segment.len() <= MAX_SEGMENT
+        && !segment.chars().any(hidden)
 }
 
 /// The normal form (NFC) of a path somebody typed, without slashes at the ends.

@@ -41,7 +41,9 @@ pub enum CidError {
     #[error("this is not a content id")]
     Malformed,
     /// A cid, but of a version, codec or hash that Kith does not use.
-    #[error("this content id uses version, codec or hash that Kith does not (CIDv1, sha2-256, raw, dag-pb or dag-cbor)")]
+    #[error(
+        "this content id uses version, codec or hash that Kith does not (CIDv1, sha2-256, raw, dag-pb or dag-cbor)"
+    )]
     Unsupported,
 }
 

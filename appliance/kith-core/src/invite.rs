@@ -231,9 +231,15 @@ mod tests {
             expires: UnixTime::from_millis(1_900_000_000_000),
             nonce: [2; 16],
         };
-        let addresses = vec!["192.168.77.1:7000".parse().unwrap(), "[fd00::1]:7000".parse().unwrap()];
+        let addresses =
+            vec!["192.168.77.1:7000".parse().unwrap(), "[fd00::1]:7000".parse().unwrap()];
         let contact = Contact { node: NodeId([8; 32]), addresses };
-        Invite::issue(&SecretKey::from_seed(&[1; 32]), SecretKey::from_seed(&[5; 32]), &terms, contact)
+        Invite::issue(
+            &SecretKey::from_seed(&[1; 32]),
+            SecretKey::from_seed(&[5; 32]),
+            &terms,
+            contact,
+        )
     }
 
     #[test]

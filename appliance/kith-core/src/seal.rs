@@ -97,7 +97,8 @@ mod tests {
     fn only_who_knows_the_space_opens_what_is_sealed() {
         let (space, other) = (SpaceId([1; 32]), SpaceId([2; 32]));
         let sealed = Seal::new(&[9; 32], &space).seal(End::Dialler, 1, b"text");
-        let opens = |exporter, space, end, count| Seal::new(exporter, space).open(end, count, &sealed);
+        let opens =
+            |exporter, space, end, count| Seal::new(exporter, space).open(end, count, &sealed);
         assert_eq!(opens(&[9; 32], &space, End::Dialler, 1).as_deref(), Some(&b"text"[..]));
         assert_eq!(opens(&[9; 32], &other, End::Dialler, 1), None);
         assert_eq!(opens(&[8; 32], &space, End::Dialler, 1), None);
