@@ -297,6 +297,12 @@ impl Record {
         self.draft.time
     }
 
+    /// The governance heads its author knew.
+    #[must_use]
+    pub fn gov_heads(&self) -> &[RecordId] {
+        &self.draft.gov_heads
+    }
+
     /// What is said.
     #[must_use]
     pub const fn body(&self) -> &Body {
