@@ -1,20 +1,32 @@
 //! Who may do what in a space: a pure function of the set of its governance records.
+//!
+//! Records are taken in an order everybody agrees on: none before those it names in `g`, and among
+//! what is left the least (time, id) first. So a record whose clock runs ten years ahead can still be
+//! answered by one that names it. Freezing forked authors and quorums are not decided here.
 
-use std::collections::BTreeMap;
+mod fact;
+mod fold;
+
+pub use fact::{Fact, Join, What};
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use kith_core::body::SpaceRole;
 use kith_core::identity::{AuthorId, NodeId};
 use kith_core::record::{Class, RecordId};
 use kith_core::time::Hlc;
-use serde::{Deserialize, Serialize};
 
 /// A space's people and rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Governance {
     /// The space's name; empty until the genesis is here.
     pub name: String,
     /// Everybody who is or ever was a member.
     pub members: BTreeMap<AuthorId, Member>,
+    /// Whose records are kept: members, and whoever a well-formed join or a member ever named, even
+    /// when it did not hold. It only grows with the set of records, in whatever order they come, so
+    /// boxes agree on what to keep before they agree on who is in.
+    pub known: BTreeSet<AuthorId>,
     /// The classes a visitor without an account may read.
     pub public: Vec<Class>,
     /// The governance records no other one names: what a new record's `g` should hold (at most 16).
@@ -22,7 +34,7 @@ pub struct Governance {
 }
 
 /// Somebody who is or was a member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Their name.
     pub name: String,

@@ -1,12 +1,29 @@
 //! What pages and commands read: the types and their functions over rows.
 
+mod board;
+mod file;
+mod tree;
+
 use kith_core::cid::Cid;
-use kith_core::fold::ReadRows;
+use kith_core::fold::{Order, ReadRows, Row};
 use kith_core::identity::AuthorId;
 use kith_core::record::{Class, RecordId, SpaceId};
 use kith_core::time::{Hlc, MAX_AHEAD, UnixTime};
+use serde::{Deserialize, Serialize};
 
+pub use board::{activity, post, posts};
+pub use file::{collections, file, files, live_roots};
+
+use super::key::{self, table};
+use super::row::{self, GovernanceRow};
 use crate::governance::Governance;
+
+/// Rows read at once. Scans are bounded, since an index keeps in memory what it reads.
+const PAGE: usize = 256;
+
+/// Rows looked at for one page before it is given up as not worth it: what removed members and the
+/// future hide has to be passed over.
+const MAX_ROWS: usize = 20_000;
 
 /// From when on records lie in the future and are not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +96,16 @@ pub enum FileKind {
     Implied,
 }
 
-/// A put folder and the path inside it.
+/// A put and the path inside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cover {
-    /// The put whose `UnixFS` directory covers the path.
+    /// The put that covers the path.
     pub put: Put,
     /// The path inside that directory; empty for its top.
     pub inside: String,
+    /// Whether something put later lies below the path, so that it is a folder even when the
+    /// directory has nothing there.
+    pub overlaid: bool,
 }
 
 /// What is in a folder of a collection.
@@ -135,7 +155,7 @@ pub struct Activity {
 }
 
 /// What somebody did.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deed {
     /// Made the space.
     MadeSpace {
@@ -205,42 +225,7 @@ pub struct LiveRoot {
     pub path: String,
 }
 
-/// A space's people and rules; nothing when the space is not here.
-#[must_use]
-pub fn governance(_rows: &dyn ReadRows, _space: &SpaceId) -> Option<Governance> {
-    None
-}
-
-/// At most `limit` notices, newest first, older than `before`.
-#[must_use]
-pub fn posts(
-    _rows: &dyn ReadRows,
-    _space: &SpaceId,
-    _visible: Visible,
-    _before: Option<(Hlc, RecordId)>,
-    _limit: usize,
-) -> Vec<Post> {
-    Vec::new()
-}
-
-/// One notice, if it is shown.
-#[must_use]
-pub fn post(
-    _rows: &dyn ReadRows,
-    _space: &SpaceId,
-    _visible: Visible,
-    _id: &RecordId,
-) -> Option<Post> {
-    None
-}
-
-/// The collections that have a live entry, by name.
-#[must_use]
-pub fn collections(_rows: &dyn ReadRows, _space: &SpaceId, _visible: Visible) -> Vec<Collection> {
-    Vec::new()
-}
-
-/// Which folder of which collection.
+/// Which folder or file of which collection.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
     /// The space.
@@ -251,43 +236,102 @@ pub struct At<'a> {
     pub path: &'a str,
 }
 
-/// At most `limit` lines of the folder, by name, behind the name `after`.
+/// A space's people and rules; nothing when the space is not here.
 #[must_use]
-pub fn files(
-    _rows: &dyn ReadRows,
-    _at: At<'_>,
-    _visible: Visible,
-    _after: Option<&str>,
-    _limit: usize,
-) -> Listing {
-    Listing::default()
-}
-
-/// What is at a path.
-#[must_use]
-pub fn file(_rows: &dyn ReadRows, _at: At<'_>, _visible: Visible) -> Located {
-    Located::Nothing
-}
-
-/// Content that a box should hold; each put once.
-#[must_use]
-pub fn live_roots(_rows: &dyn ReadRows, _space: &SpaceId, _visible: Visible) -> Vec<LiveRoot> {
-    Vec::new()
-}
-
-/// At most `limit` things that happened, newest first.
-#[must_use]
-pub fn activity(
-    _rows: &dyn ReadRows,
-    _space: &SpaceId,
-    _visible: Visible,
-    _limit: usize,
-) -> Vec<Activity> {
-    Vec::new()
+pub fn governance(rows: &dyn ReadRows, space: &SpaceId) -> Option<Governance> {
+    let row = rows.get(&key::of_space(table::GOVERNANCE, space))?;
+    row::decode::<GovernanceRow>(&row).map(Governance::from)
 }
 
 /// At most `limit` forks.
 #[must_use]
-pub fn forks(_rows: &dyn ReadRows, _space: &SpaceId, _limit: usize) -> Vec<Fork> {
-    Vec::new()
+pub fn forks(rows: &dyn ReadRows, space: &SpaceId, limit: usize) -> Vec<Fork> {
+    let prefix = key::of_space(table::FORK, space);
+    let found = rows.scan(&prefix, None, limit, Order::Ascending);
+    found.iter().filter_map(|(key, _)| read_fork(key.get(prefix.len()..)?)).collect()
+}
+
+fn read_fork(key: &[u8]) -> Option<Fork> {
+    let (rest, seq) = key.split_last_chunk::<8>()?;
+    let (class, author) = rest.split_last_chunk::<32>()?;
+    let class = core::str::from_utf8(class.strip_suffix(&[key::END])?).ok()?;
+    let class = Class::try_from(class.to_owned()).ok()?;
+    Some(Fork { class, author: AuthorId(*author), seq: u64::from_be_bytes(*seq) })
+}
+
+/// Who reads: what governance and the clock let be seen.
+struct Reader<'a> {
+    rows: &'a dyn ReadRows,
+    governance: Governance,
+    visible: Visible,
+}
+
+impl<'a> Reader<'a> {
+    fn new(rows: &'a dyn ReadRows, space: &SpaceId, visible: Visible) -> Option<Self> {
+        Some(Self { rows, governance: governance(rows, space)?, visible })
+    }
+
+    fn shows(&self, author: &AuthorId, time: Hlc) -> bool {
+        self.visible.shows(time) && self.governance.shows(author, time)
+    }
+
+    /// The rows of a prefix behind `after`, page by page.
+    fn pages(&self, prefix: &[u8], after: Option<Vec<u8>>, order: Order) -> Pages<'a> {
+        let (rows, prefix) = (self.rows, prefix.to_vec());
+        Pages { rows, prefix, after, order, page: Vec::new().into_iter(), left: MAX_ROWS, end: false }
+    }
+
+    /// All rows of a prefix, however many.
+    fn all_pages(&self, prefix: &[u8]) -> Pages<'a> {
+        Pages { left: usize::MAX, ..self.pages(prefix, None, Order::Ascending) }
+    }
+}
+
+/// Reads rows in bounded scans.
+struct Pages<'a> {
+    rows: &'a dyn ReadRows,
+    prefix: Vec<u8>,
+    after: Option<Vec<u8>>,
+    order: Order,
+    page: std::vec::IntoIter<Row>,
+    left: usize,
+    end: bool,
+}
+
+impl Pages<'_> {
+    /// Leaves out everything up to `key`.
+    fn skip_to(&mut self, key: Vec<u8>) {
+        let kept: Vec<Row> = self.page.by_ref().filter(|(k, _)| *k > key).collect();
+        if kept.is_empty() {
+            self.after = Some(key);
+        }
+        self.page = kept.into_iter();
+    }
+
+    /// Whether rows were left unread because there are too many.
+    const fn gave_up(&self) -> bool {
+        self.left == 0
+    }
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        if self.left == 0 {
+            return None;
+        }
+        if self.page.len() == 0 {
+            if self.end {
+                return None;
+            }
+            let page = self.rows.scan(&self.prefix, self.after.as_deref(), PAGE, self.order);
+            self.end = page.len() < PAGE;
+            self.page = page.into_iter();
+        }
+        let row = self.page.next()?;
+        self.left -= 1;
+        self.after = Some(row.0.clone());
+        Some(row)
+    }
 }
