@@ -1,0 +1,215 @@
+//! Frames on a QUIC stream: a big-endian `u32` length and that many bytes.
+//!
+//! What the bytes mean is not looked at here. The bound of the stream's kind is checked before anything
+//! is allocated; the memory of a frame is only touched as its bytes arrive.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use kith_core::wire::frame::StreamKind;
+use quinn::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
+use tokio::io::AsyncReadExt as _;
+
+use super::code;
+use super::connection::Closed;
+
+/// Bytes of a frame's length.
+const HEAD: usize = 4;
+
+/// Blocks wait for everything else: a transfer must not hold up a notice.
+const BEHIND_THE_REST: i32 = -1;
+
+/// Why a frame could not be sent or received.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Larger than the kind of stream allows.
+    #[error("a frame of {size} bytes is more than the {limit} allowed")]
+    TooLarge {
+        /// Its size, in bytes.
+        size: usize,
+        /// What is allowed, in bytes.
+        limit: usize,
+    },
+    /// The stream ended within a frame.
+    #[error("the stream ended within a frame")]
+    Truncated,
+    /// The peer gave up sending, or reading.
+    #[error("the other box gave up the stream (code {0})")]
+    GivenUp(u64),
+    /// The stream had already been finished or reset by us.
+    #[error("the stream is already finished")]
+    Finished,
+    /// The connection ended.
+    #[error("the connection ended: {0}")]
+    Closed(#[from] Closed),
+}
+
+/// Bytes of frames, with their lengths, of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) sent: AtomicU64,
+    pub(super) received: AtomicU64,
+}
+
+/// The sending half of a stream. Dropping it finishes the stream.
+#[derive(Debug)]
+pub struct FrameSender {
+    stream: SendStream,
+    limit: usize,
+    counters: Arc<Counters>,
+}
+
+/// The receiving half of a stream. Dropping it tells the peer to stop sending.
+#[derive(Debug)]
+pub struct FrameReceiver {
+    stream: RecvStream,
+    limit: usize,
+    counters: Arc<Counters>,
+    buffer: BytesMut,
+    /// The size of the frame under way; `None` while its length is being read.
+    body: Option<usize>,
+}
+
+/// Both halves of a stream of `kind`, which this end opened or did not.
+pub(super) fn framed(
+    (sender, receiver): (SendStream, RecvStream),
+    kind: StreamKind,
+    opener: bool,
+    counters: &Arc<Counters>,
+) -> (FrameSender, FrameReceiver) {
+    if kind == StreamKind::Want {
+        // Fails only on a stream that is already closed, where there is nothing left to order.
+        let _closed = sender.set_priority(BEHIND_THE_REST);
+    }
+    let sender =
+        FrameSender { stream: sender, limit: kind.max_frame(!opener), counters: counters.clone() };
+    let receiver = FrameReceiver {
+        stream: receiver,
+        limit: kind.max_frame(opener),
+        counters: counters.clone(),
+        buffer: BytesMut::new(),
+        body: None,
+    };
+    (sender, receiver)
+}
+
+impl FrameSender {
+    /// Sends one frame made of `pieces`, none of which is copied. Waits while the peer is slow.
+    ///
+    /// Not to be cancelled: half a frame may be on its way.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLarge`] before anything is sent; else when the stream or connection ended.
+    pub async fn send(&mut self, pieces: &[Bytes]) -> Result<(), FrameError> {
+        let size = pieces.iter().map(Bytes::len).sum();
+        let head = match u32::try_from(size) {
+            Ok(head) if size <= self.limit => Bytes::copy_from_slice(&head.to_be_bytes()),
+            Ok(_) | Err(_) => return Err(FrameError::TooLarge { size, limit: self.limit }),
+        };
+        let mut chunks: Vec<Bytes> = std::iter::once(head).chain(pieces.iter().cloned()).collect();
+        self.stream.write_all_chunks(&mut chunks).await.map_err(write_error)?;
+        self.counters.sent.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Says that no more frames follow. What was sent still arrives.
+    pub fn finish(&mut self) {
+        // An error means that the stream was finished or reset before.
+        let _closed = self.stream.finish();
+    }
+
+    /// Finishes, and waits until the peer has everything.
+    ///
+    /// # Errors
+    /// When the peer gave up reading or the connection ended.
+    pub async fn finish_and_wait(&mut self) -> Result<(), FrameError> {
+        self.finish();
+        match self.stream.stopped().await {
+            Ok(None) => Ok(()),
+            Ok(Some(code)) => Err(FrameError::GivenUp(code.into_inner())),
+            Err(StoppedError::ConnectionLost(error)) => Err(Closed::from(error).into()),
+            Err(StoppedError::ZeroRttRejected) => Err(FrameError::Finished),
+        }
+    }
+
+    /// Gives the stream up; what was sent may be lost.
+    pub fn reset(&mut self, code: u32) {
+        // An error means that the stream was finished or reset before.
+        let _closed = self.stream.reset(VarInt::from_u32(code));
+    }
+}
+
+impl FrameReceiver {
+    /// The next frame, or `None` when the peer finished. May be cancelled and called again.
+    ///
+    /// # Errors
+    /// When the frame is too large (the peer is then told to stop), is cut short, or the stream or
+    /// connection ended.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, FrameError> {
+        let size = match self.body {
+            Some(size) => size,
+            None => match self.read_head().await? {
+                Some(size) => size,
+                None => return Ok(None),
+            },
+        };
+        if !self.fill(size).await? {
+            return Err(FrameError::Truncated);
+        }
+        self.body = None;
+        self.counters.received.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
+        Ok(Some(std::mem::take(&mut self.buffer).freeze()))
+    }
+
+    /// Tells the peer to stop sending.
+    pub fn stop(&mut self, code: u32) {
+        // An error means that the stream has ended by itself.
+        let _closed = self.stream.stop(VarInt::from_u32(code));
+    }
+
+    async fn read_head(&mut self) -> Result<Option<usize>, FrameError> {
+        if !self.fill(HEAD).await? {
+            return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
+        }
+        let size = self.buffer.iter().fold(0, |size, byte| (size << 8) | usize::from(*byte));
+        if size > self.limit {
+            self.stop(code::TOO_LARGE);
+            return Err(FrameError::TooLarge { size, limit: self.limit });
+        }
+        self.buffer = BytesMut::with_capacity(size);
+        self.body = Some(size);
+        Ok(Some(size))
+    }
+
+    /// Reads until the buffer holds `size` bytes; false when the stream ended before.
+    async fn fill(&mut self, size: usize) -> Result<bool, FrameError> {
+        while self.buffer.len() < size {
+            let missing = size - self.buffer.len();
+            let mut room = (&mut self.buffer).limit(missing);
+            if self.stream.read_buf(&mut room).await.map_err(read_error)? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn read_error(error: std::io::Error) -> FrameError {
+    match error.downcast::<ReadError>() {
+        Ok(ReadError::Reset(code)) => FrameError::GivenUp(code.into_inner()),
+        Ok(ReadError::ConnectionLost(error)) => Closed::from(error).into(),
+        Ok(
+            ReadError::ClosedStream | ReadError::IllegalOrderedRead | ReadError::ZeroRttRejected,
+        )
+        | Err(_) => FrameError::Finished,
+    }
+}
+
+fn write_error(error: WriteError) -> FrameError {
+    match error {
+        WriteError::Stopped(code) => FrameError::GivenUp(code.into_inner()),
+        WriteError::ConnectionLost(error) => Closed::from(error).into(),
+        WriteError::ClosedStream | WriteError::ZeroRttRejected => FrameError::Finished,
+    }
+}
