@@ -136,3 +136,92 @@ impl CarReader {
         Ok(Some(self.buffer.split_to(len).freeze()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cid::Codec;
+
+    #[test]
+    fn the_header_is_the_one_of_the_specification() {
+        let root = Cid::from_digest(Codec::Raw, [9; 32]);
+        let mut expected = b"\x3a\xa2\x65roots\x81\xd8\x2a\x58\x25\x00".to_vec();
+        expected.extend(root.to_bytes());
+        expected.extend(b"\x67version\x01");
+        assert_eq!(header(&root), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_in_pieces_of_any_size_gives_its_blocks_back(
+            blocks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..8),
+            piece in 1..400_usize,
+        ) {
+            let (roots, read) = read(&car(&blocks), piece).unwrap();
+            prop_assert_eq!(roots, vec![Cid::of(Codec::Raw, &blocks[0])]);
+            prop_assert_eq!(read, blocks);
+        }
+
+        #[test]
+        fn a_changed_or_missing_byte_is_noticed(at in 60..170_usize, bit in 0..8) {
+            let mut bytes = car(&[vec![1; 20], vec![2; 20]]);
+            prop_assert_eq!(bytes.len(), 59 + 2 * (1 + 36 + 20));
+            prop_assert!(read(&bytes[..at], 1000).is_err() || at == 59 + 57);
+            bytes[at] ^= 1_u8 << bit;
+            prop_assert!(read(&bytes, 1000).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes, 1000);
+        }
+    }
+
+    #[test]
+    fn lengths_are_bounded_before_anything_is_kept() {
+        let huge = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+        let after_header = [&header(&Cid::of(Codec::Raw, b""))[..], huge].concat();
+        assert_eq!(read(huge, 1000), Err(CarError::Header));
+        assert_eq!(read(&after_header, 1000), Err(CarError::Section));
+        let mut reader = CarReader::new();
+        reader.push(&after_header);
+        let _ = reader.next_block();
+        assert!(reader.buffer.capacity() < 4096);
+    }
+
+    #[test]
+    fn headers_of_other_versions_and_blocks_of_other_cids_are_refused() {
+        let header = |version| cbor::encode(&Header { roots: vec![], version });
+        let file = |version| [&[header(version).len() as u8][..], &header(version)].concat();
+        assert_eq!(read(&file(1), 9), Ok((vec![], vec![])));
+        assert_eq!(read(&file(2), 9), Err(CarError::Header));
+        let v0 = [&file(1)[..], &[34, 0x12, 32], &[0; 32]].concat();
+        assert_eq!(read(&v0, 9), Err(CarError::Section));
+        assert_eq!(read(b"", 9), Err(CarError::CutOff));
+    }
+
+    fn car(blocks: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = header(&Cid::of(Codec::Raw, &blocks[0]));
+        for block in blocks {
+            bytes.extend(frame_head(&Cid::of(Codec::Raw, block), block.len()));
+            bytes.extend(block);
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<Cid>, Vec<Vec<u8>>), CarError> {
+        let mut reader = CarReader::new();
+        let mut blocks = Vec::new();
+        for piece in bytes.chunks(piece) {
+            reader.push(piece);
+            while let Some((_, block)) = reader.next_block()? {
+                blocks.push(block.to_vec());
+            }
+        }
+        let roots = reader.roots().to_vec();
+        reader.finish()?;
+        Ok((roots, blocks))
+    }
+}

@@ -334,3 +334,164 @@ impl<'a> Fields<'a> {
         take_varint(&mut self.0)?.ok_or(UnixfsError::Malformed("a number is cut off"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CHILD: Cid = Cid::from_digest(Codec::Raw, [5; 32]);
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        let mut writer = NodeWriter::default();
+        writer.link(&CHILD, ["", ""], 200);
+        writer.link(&CHILD, ["", ""], 1 << 40);
+        let (_, block, tsize) = writer.file(&[130, u64::from(u32::MAX)]);
+        let node = Node::decode(&block).unwrap();
+        let link = |tsize| Link { cid: CHILD, name: String::new(), tsize };
+        assert_eq!(node.links, [link(200), link(1 << 40)]);
+        assert_eq!(node.file_size(), Some(130 + u64::from(u32::MAX)));
+        assert_eq!(tsize, 200 + (1 << 40) + block.len() as u64);
+    }
+
+    #[test]
+    fn the_length_of_a_directory_is_known_before_it_is_written() {
+        let names = ["a", "ä".repeat(60).as_str(), "x".repeat(255).as_str()].map(str::to_owned);
+        let mut writer = NodeWriter::default();
+        let mut len = EMPTY_DIRECTORY;
+        for (name, tsize) in names.iter().zip([0, 127, 1 << 35]) {
+            writer.link(&CHILD, [name, ""], tsize);
+            len += NodeWriter::link_len(name, tsize);
+        }
+        assert_eq!(writer.directory().1.len(), len);
+    }
+
+    /// What other programs write and we do not: modes and times, `UnixFS` leaves, links without a
+    /// name or size.
+    #[test]
+    fn modes_times_and_wrapped_leaves_of_other_programs_are_read() {
+        let leaf = node(&[], b"\x08\x02\x12\x03abc\x18\x03\x38\xa4\x03\x42\x02\x08\x05");
+        let inline = Data::File { block_sizes: vec![], inline: b"abc".to_vec() };
+        assert_eq!(Node::decode(&leaf).unwrap().data, inline);
+        let bare =
+            node(&[[&[0x0a, 36][..], &CHILD.to_bytes()].concat()], b"\x08\x02\x18\x01\x20\x01");
+        assert_eq!(Node::decode(&bare).unwrap().links[0].tsize, 0);
+    }
+
+    #[test]
+    fn nodes_that_are_not_unixfs_or_contradict_themselves_are_refused() {
+        let good = link(b"a", 1);
+        let cases: [(&str, Vec<u8>); 17] = [
+            ("empty", vec![]),
+            ("no data", node(&[], b"")[2..].to_vec()),
+            ("data twice", [node(&[], b"\x08\x01"), node(&[], b"\x08\x01")].concat()),
+            ("data before links", [node(&[], b"\x08\x01"), node(&[good.clone()], b"")].concat()),
+            ("an unknown field", [vec![0x1a, 0], node(&[], b"\x08\x01")].concat()),
+            ("a fixed32", [vec![0x0d, 0, 0, 0, 0], node(&[], b"\x08\x01")].concat()),
+            ("a length beyond the end", vec![0x0a, 0x7f, 0x08, 0x01]),
+            ("a padded number", vec![0x0a, 0x82, 0x00, 0x08, 0x01]),
+            (
+                "a number of 11 bytes",
+                node(&[], b"\x08\x81\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
+            ),
+            ("a number above 2^64", node(&[], b"\x08\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02")),
+            ("a symbolic link", node(&[], b"\x08\x04\x12\x01a")),
+            ("two of one name", node(&[good.clone(), good.clone()], b"\x08\x01")),
+            ("names out of order", node(&[link(b"b", 1), good.clone()], b"\x08\x01")),
+            ("a link without its size", node(&[good.clone()], b"\x08\x02\x18\x00")),
+            ("a size without its link", node(&[], b"\x08\x02\x18\x01\x20\x01")),
+            ("links and content", node(&[good.clone()], b"\x08\x02\x12\x01a\x18\x02\x20\x01")),
+            ("a wrong sum", node(&[good.clone()], b"\x08\x02\x18\x02\x20\x01")),
+        ];
+        for (what, block) in cases {
+            assert!(Node::decode(&block).is_err(), "{what}");
+        }
+        assert!(Node::decode(&node(&[good], b"\x08\x02\x18\x01\x20\x01")).is_ok());
+    }
+
+    #[test]
+    fn sizes_whose_sum_overflows_are_refused() {
+        let mut data = b"\x08\x02\x18\x00".to_vec();
+        for _ in 0..2 {
+            data.push(0x20);
+            put_varint(&mut data, 1 << 63);
+        }
+        assert!(Node::decode(&node(&[link(b"", 1), link(b"", 1)], &data)).is_err());
+    }
+
+    #[test]
+    fn links_out_of_shape_are_refused() {
+        let cid = [&[0x0a, 36][..], &CHILD.to_bytes()].concat();
+        let record = Cid::from_digest(Codec::DagCbor, [1; 32]).to_bytes();
+        let cases: [(&str, Vec<u8>); 7] = [
+            ("no cid", b"\x12\x01a".to_vec()),
+            ("a record's cid", [&[0x0a, 36][..], &record].concat()),
+            ("a name of 258 bytes", link(&[b'a'; 258], 1)),
+            ("a name that is not UTF-8", link(b"\xff", 1)),
+            ("a name twice", [&cid[..], b"\x12\x01a\x12\x01b"].concat()),
+            ("a size before the name", [&cid[..], b"\x18\x01\x12\x01b"].concat()),
+            ("a cid of version 0", [&[0x0a, 34, 0x12, 32][..], &[1; 32]].concat()),
+        ];
+        for (what, link) in cases {
+            assert!(Node::decode(&node(&[link], b"\x08\x01")).is_err(), "{what}");
+        }
+    }
+
+    #[test]
+    fn blocks_and_numbers_of_links_are_bounded() {
+        let large = [node(&[], b"\x08\x01"), vec![0; MAX_BLOCK]].concat();
+        assert_eq!(Node::decode(&large), Err(UnixfsError::TooLarge(large.len())));
+        let nameless = [&[0x0a, 36][..], &CHILD.to_bytes()].concat();
+        let mut data = b"\x08\x02\x18\x00".to_vec();
+        data.extend([0x20, 0].repeat(MAX_LINKS));
+        let links = vec![nameless.clone(); MAX_LINKS];
+        assert!(Node::decode(&node(&links, &data)).is_ok());
+        data.extend([0x20, 0]);
+        assert!(Node::decode(&node(&vec![nameless; MAX_LINKS + 1], &data)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_survive_and_know_their_length(value: u64) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            prop_assert_eq!(bytes.len(), varint_len(value));
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(take_varint(&mut &bytes[..cut]), Ok(None));
+            }
+            bytes.push(9);
+            let mut rest = &bytes[..];
+            prop_assert_eq!(take_varint(&mut rest), Ok(Some(value)));
+            prop_assert_eq!(rest, &[9][..]);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Node::decode(&bytes);
+        }
+    }
+
+    fn node(links: &[Vec<u8>], data: &[u8]) -> Vec<u8> {
+        let mut block = Vec::new();
+        for link in links {
+            block.push(0x12);
+            put_varint(&mut block, link.len() as u64);
+            block.extend(link);
+        }
+        block.push(0x0a);
+        put_varint(&mut block, data.len() as u64);
+        block.extend(data);
+        block
+    }
+
+    fn link(name: &[u8], tsize: u64) -> Vec<u8> {
+        let mut link = [&[0x0a, 36][..], &CHILD.to_bytes(), &[0x12]].concat();
+        put_varint(&mut link, name.len() as u64);
+        link.extend(name);
+        link.push(0x18);
+        put_varint(&mut link, tsize);
+        link
+    }
+}

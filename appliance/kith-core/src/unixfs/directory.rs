@@ -169,3 +169,83 @@ fn write(folder: Folder, emit: &mut Emit<'_>) -> Result<Imported, UnixfsError> {
     }
     directory.finish(emit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::{Cid, Codec};
+    use crate::unixfs::links;
+
+    const ENTRY: Entry = Entry { cid: Cid::from_digest(Codec::Raw, [1; 32]), size: 4, tsize: 5 };
+
+    #[test]
+    fn names_that_no_file_may_have_are_refused() {
+        let long = "x".repeat(256);
+        for name in ["", ".", "..", "a/b", "a\\b", "a\0", "a\nb", "\u{9f}", "e\u{301}", &long] {
+            assert_eq!(
+                DirectoryBuilder::new().add(name, ENTRY),
+                Err(UnixfsError::Name),
+                "{name:?}"
+            );
+        }
+        for name in ["...", " ", "é", "\u{202e}gpj.exe", &long[1..]] {
+            assert_eq!(DirectoryBuilder::new().add(name, ENTRY), Ok(()), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let twice = |path: &str| Err(UnixfsError::Twice(path.to_owned()));
+        let mut directory = DirectoryBuilder::new();
+        directory.add("a", ENTRY).unwrap();
+        assert_eq!(directory.add("a", ENTRY), twice("a"));
+        let mut tree = TreeBuilder::new();
+        tree.add("a/b", ENTRY).unwrap();
+        assert_eq!(tree.add("a", ENTRY), twice("a"));
+        assert_eq!(tree.add("a/b/c", ENTRY), twice("a/b/c"));
+        assert_eq!(tree.add_folder("a/b"), twice("a/b"));
+        assert_eq!(tree.add_folder("a"), Ok(()));
+    }
+
+    #[test]
+    fn paths_are_relative_and_at_most_64_deep() {
+        let mut tree = TreeBuilder::new();
+        for path in ["", "/a", "a/", "a//b", "../a", "a/../b"] {
+            assert_eq!(tree.add(path, ENTRY), Err(UnixfsError::Name), "{path:?}");
+        }
+        assert_eq!(tree.add(&vec!["a"; 64].join("/"), ENTRY), Ok(()));
+        assert_eq!(tree.add(&vec!["b"; 65].join("/"), ENTRY), Err(UnixfsError::TooDeep));
+    }
+
+    #[test]
+    fn a_tree_is_the_same_in_any_order_and_knows_its_sizes() {
+        let paths = ["a/b/c", "a/d", "e", "f/g"];
+        let build = |paths: &mut dyn Iterator<Item = &&str>| {
+            let mut tree = TreeBuilder::new();
+            for path in paths {
+                tree.add(path, ENTRY).unwrap();
+            }
+            let mut blocks = Vec::new();
+            (tree.finish(&mut |cid, block| blocks.push((cid, block))).unwrap(), blocks)
+        };
+        let (made, blocks) = build(&mut paths.iter());
+        assert_eq!((made, blocks.clone()), build(&mut paths.iter().rev()));
+        assert_eq!(made.size, 4 * 4);
+        let own: usize = blocks.iter().map(|(_, block)| block.len()).sum();
+        assert_eq!(made.tsize, own as u64 + 4 * 5);
+        assert_eq!(blocks.last().map(|(cid, _)| *cid), Some(made.root));
+        let names: Vec<_> = links(Codec::DagPb, &blocks[3].1).unwrap();
+        assert_eq!(names.iter().map(|link| &link.name[..]).collect::<Vec<_>>(), ["a", "e", "f"]);
+    }
+
+    #[test]
+    fn a_tree_holds_at_most_a_million_entries() {
+        let mut tree = TreeBuilder::new();
+        tree.entries = MAX_ENTRIES - 1;
+        assert_eq!(tree.add("a/b", ENTRY), Err(UnixfsError::TooMany));
+        let mut tree = TreeBuilder::new();
+        tree.entries = MAX_ENTRIES - 1;
+        assert_eq!(tree.add("a", ENTRY), Ok(()));
+        assert_eq!(tree.add("b", ENTRY), Err(UnixfsError::TooMany));
+    }
+}

@@ -135,3 +135,89 @@ impl Open {
         Entry { cid, size, tsize }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::unixfs::links;
+
+    #[test]
+    fn a_chunk_is_handed_over_as_soon_as_it_is_full() {
+        let mut leaves = 0;
+        let mut importer = FileImporter::with_layout(100, 4);
+        for i in 1..=350 {
+            importer.push(&[7], &mut |_, block| leaves += usize::from(block.len() == 100));
+            assert_eq!(leaves, i / 100, "after {i} bytes");
+        }
+        assert_eq!(importer.buffer.len(), 50);
+    }
+
+    #[test]
+    fn whole_chunks_are_not_copied() {
+        let content = Bytes::from(vec![1; 300]);
+        let mut importer = FileImporter::with_layout(100, 4);
+        let mut at = 0;
+        importer.push_bytes(content.clone(), &mut |_, block| {
+            assert_eq!(block.as_ptr(), content[at..].as_ptr());
+            at += block.len();
+        });
+        assert_eq!(at, 300);
+    }
+
+    #[test]
+    fn a_small_file_is_one_raw_leaf_and_nothing_else() {
+        for size in [0, 1, CHUNK] {
+            let (made, blocks) = import(FileImporter::new(), &[&vec![3; size]]);
+            assert_eq!(blocks.len(), 1);
+            assert_eq!((made.root.codec(), made.size), (Codec::Raw, size as u64));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_no_difference_and_children_come_before_parents(
+            content in prop::collection::vec(any::<u8>(), 0..3_000),
+            cuts in prop::collection::vec(1..400_usize, 1..20),
+            (chunk, width) in (1..200_usize, 2..6_usize),
+        ) {
+            let whole = import(FileImporter::with_layout(chunk, width), &[&content]);
+            let mut pieces = FileImporter::with_layout(chunk, width);
+            let mut blocks = Vec::new();
+            let mut rest = Bytes::from(content.clone());
+            for (i, cut) in cuts.iter().cycle().enumerate() {
+                let piece = rest.split_to(rest.len().min(*cut));
+                let mut emit = |cid, block| blocks.push((cid, block));
+                if i % 2 == 0 {
+                    pieces.push(&piece, &mut emit);
+                } else {
+                    pieces.push_bytes(piece, &mut emit);
+                }
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let made = pieces.finish(&mut |cid, block| blocks.push((cid, block)));
+            prop_assert_eq!(&(made, blocks), &whole);
+            prop_assert_eq!(made.size, content.len() as u64);
+            let total: usize = whole.1.iter().map(|(_, block)| block.len()).sum();
+            prop_assert_eq!(made.tsize, total as u64);
+            for (i, (cid, block)) in whole.1.iter().enumerate() {
+                for link in links(cid.codec(), block).unwrap() {
+                    prop_assert!(whole.1[..i].iter().any(|(child, _)| *child == link.cid));
+                }
+            }
+        }
+    }
+
+    fn import(mut importer: FileImporter, pieces: &[&[u8]]) -> (Imported, Vec<(Cid, Bytes)>) {
+        let mut blocks = Vec::new();
+        let mut emit = |cid, block| blocks.push((cid, block));
+        for piece in pieces {
+            importer.push(piece, &mut emit);
+        }
+        let made = importer.finish(&mut emit);
+        (made, blocks)
+    }
+}

@@ -162,3 +162,95 @@ fn finalise(mut h: u64) -> u64 {
     h = h.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     h ^ (h >> 33)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cid::{Cid, Codec};
+    use crate::unixfs::{DirectoryBuilder, ListReader, Resolver, Step};
+
+    /// Two names with equal hashes; finding them takes seconds, so a hostile uploader has them too.
+    const TWINS: [&str; 2] =
+        ["colliding-name-0-----------.txt-", "nolliding-aaf612Y]iecGHWbi^B?p_P"];
+
+    const ENTRY: Entry = Entry { cid: Cid::from_digest(Codec::Raw, [1; 32]), size: 1, tsize: 1 };
+
+    /// From the test vectors of the algorithm: its 128 bits, of which the first 64 are used.
+    #[test]
+    fn the_hash_is_murmur3() {
+        assert_eq!(murmur3(b""), 0);
+        assert_eq!(murmur3(b"hello"), 0xcbd8_a7b3_41bd_9b02);
+        assert_eq!(murmur3(b"The quick brown fox jumps over the lazy dog"), 0xe34b_bc7b_bc07_1b6c);
+    }
+
+    #[test]
+    fn names_with_equal_hashes_are_refused_in_words() {
+        assert_eq!(murmur3(TWINS[0].as_bytes()), murmur3(TWINS[1].as_bytes()));
+        let entries = TWINS.into_iter().map(|name| (name, ENTRY));
+        let refused = build(entries, &mut |_, _| {});
+        assert_eq!(refused, Err(UnixfsError::Collision(TWINS[0].to_owned())));
+    }
+
+    #[test]
+    fn slots_are_two_upper_case_digits_in_order() {
+        let link = |name: &str| Link { cid: ENTRY.cid, name: name.to_owned(), tsize: 1 };
+        let read = |name: &str| Slot::read(&link(name)).is_ok();
+        assert!(read("0Fa") && read("FF"));
+        for bad in ["", "0", "0f", "0fa", "G0a", "é", "00a/b", "00..", "00\u{7}"] {
+            assert!(!read(bad), "{bad:?}");
+        }
+        let bits = |bits: &[u8], names: &[&str]| {
+            check_slots(bits, &names.iter().map(|name| link(name)).collect::<Vec<_>>())
+        };
+        assert_eq!(bits(&[0b11], &["00a", "01b"]), Ok(()));
+        assert_eq!(bits(&[1, 0, 0b10], &["01a", "10b"]), Ok(()));
+        assert_eq!(bits(&[0, 0, 0b11], &["00a", "01b"]), Ok(()), "leading zeros");
+        assert!(bits(&[0b11], &["01a", "00b"]).is_err(), "out of order");
+        assert!(bits(&[0b1], &["00a", "00b"]).is_err(), "a slot twice");
+        assert!(bits(&[0b1], &["00a", "01b"]).is_err(), "a bit too few");
+        assert!(bits(&[0b111], &["00a", "01b"]).is_err(), "a bit too many");
+        assert!(bits(&[], &[]).is_err(), "empty");
+    }
+
+    #[test]
+    fn a_trie_of_two_levels_lists_and_finds_all_of_its_names() {
+        let mut blocks = std::collections::BTreeMap::new();
+        let mut directory = DirectoryBuilder::new();
+        let names: Vec<String> = (0..6_000).map(|i| format!("name-{i}")).collect();
+        for name in &names {
+            let cid = Cid::of(Codec::Raw, name.as_bytes());
+            directory.add(name, Entry { cid, ..ENTRY }).unwrap();
+        }
+        let made = directory.finish(&mut |cid, block| drop(blocks.insert(cid, block))).unwrap();
+        assert!(blocks.len() > 200, "{}", blocks.len());
+        let mut list = ListReader::new(made.root);
+        let mut seen = Vec::new();
+        loop {
+            match list.step() {
+                Step::Need(cid) => list.supply(&cid, &blocks[&cid]).unwrap(),
+                Step::Item(entry) => {
+                    assert_eq!(entry.cid, Cid::of(Codec::Raw, entry.name.as_bytes()));
+                    seen.push(entry.name);
+                }
+                Step::Done => break,
+            }
+        }
+        seen.sort();
+        let mut sorted = names.clone();
+        sorted.sort();
+        assert_eq!(seen, sorted);
+        for name in names.iter().step_by(50).map(String::as_str).chain(["name-6000", "other"]) {
+            let mut resolver = Resolver::new(made.root, name).unwrap();
+            let mut found = None;
+            loop {
+                match resolver.step() {
+                    Step::Need(cid) => resolver.supply(&cid, &blocks[&cid]).unwrap(),
+                    Step::Item(cid) => found = Some(cid),
+                    Step::Done => break,
+                }
+            }
+            let there = names.iter().any(|known| known == name);
+            assert_eq!(found, there.then(|| Cid::of(Codec::Raw, name.as_bytes())), "{name}");
+        }
+    }
+}

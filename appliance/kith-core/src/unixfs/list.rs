@@ -130,3 +130,119 @@ pub(super) fn folder(cid: &Cid, block: &[u8]) -> Result<Node, UnixfsError> {
         Codec::DagCbor => Err(UnixfsError::Codec),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::dag_pb::NodeWriter;
+    use super::*;
+
+    const FILE: Cid = Cid::from_digest(Codec::Raw, [1; 32]);
+
+    #[test]
+    fn a_plain_folder_is_listed_in_order() {
+        let (root, block) = plain(&["a", "b c", "é"]);
+        let listed = list(root, &BTreeMap::from([(root, block)])).unwrap();
+        assert_eq!(listed, ["a", "b c", "é"]);
+    }
+
+    #[test]
+    fn names_that_climb_or_hold_controls_are_refused() {
+        for name in ["", ".", "..", "a/b", "a\\b", "a\0b", "\u{1b}[2J"] {
+            let (root, block) = plain(&[name]);
+            let refused = list(root, &BTreeMap::from([(root, block)]));
+            assert_eq!(refused, Err(UnixfsError::Name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_slot_not_its_own_is_refused() {
+        let slot = slots("a")[0];
+        let (right, block) = trie(&[(slot, "a", FILE)]);
+        assert_eq!(list(right, &BTreeMap::from([(right, block)])).unwrap(), ["a"]);
+        let (wrong, block) = trie(&[(slot ^ 1, "a", FILE)]);
+        assert!(list(wrong, &BTreeMap::from([(wrong, block)])).is_err());
+    }
+
+    /// 256 links to itself on each of eight levels would be 2^64 names.
+    #[test]
+    fn a_trie_that_holds_one_block_many_times_ends_at_the_second() {
+        let name = "a";
+        let at = slots(name);
+        let mut blocks = BTreeMap::new();
+        let (mut child, block) = trie(&[(at[7], name, FILE)]);
+        blocks.insert(child, block);
+        for _ in 0..7 {
+            let all: Vec<_> = (0..=255).map(|slot| (slot, "", child)).collect();
+            let (cid, block) = trie(&all);
+            blocks.insert(cid, block);
+            child = cid;
+        }
+        let mut reader = ListReader::new(child);
+        let mut fetched = 0;
+        let refused = loop {
+            let Step::Need(cid) = reader.step() else { panic!("nothing lies where it belongs") };
+            fetched += 1;
+            if let Err(refused) = reader.supply(&cid, &blocks[&cid]) {
+                break refused;
+            }
+        };
+        assert_eq!(refused, UnixfsError::Malformed("a name lies in a slot not its own"));
+        assert_eq!(fetched, 8);
+        assert_eq!(reader.step(), Step::Done);
+    }
+
+    #[test]
+    fn more_than_eight_levels_of_a_trie_are_refused() {
+        let (mut child, block) = trie(&[(0, "", FILE)]);
+        let mut blocks = BTreeMap::from([(child, block)]);
+        for _ in 0..8 {
+            let (cid, block) = trie(&[(0, "", child)]);
+            blocks.insert(cid, block);
+            child = cid;
+        }
+        assert_eq!(list(child, &blocks), Err(UnixfsError::TooDeep));
+    }
+
+    #[test]
+    fn a_trie_of_plain_folders_and_a_file_are_no_folders() {
+        let (inner, block) = plain(&["a"]);
+        let (root, trie) = trie(&[(0, "", inner)]);
+        assert!(list(root, &BTreeMap::from([(root, trie), (inner, block)])).is_err());
+        let blocks = BTreeMap::from([(FILE, Bytes::new())]);
+        assert_eq!(list(FILE, &blocks), Err(UnixfsError::NotAFolder(FILE)));
+    }
+
+    fn plain(names: &[&str]) -> (Cid, Bytes) {
+        let mut node = NodeWriter::default();
+        for name in names {
+            node.link(&FILE, [name, ""], 1);
+        }
+        let (cid, block, _) = node.directory();
+        (cid, block)
+    }
+
+    fn trie(links: &[(u8, &str, Cid)]) -> (Cid, Bytes) {
+        let mut node = NodeWriter::default();
+        let mut bits = [0; 32];
+        for (slot, name, cid) in links {
+            node.link(cid, [&format!("{slot:02X}"), name], 1);
+            bits[31 - usize::from(slot / 8)] |= 1 << (slot % 8);
+        }
+        let (cid, block, _) = node.shard(&bits);
+        (cid, block)
+    }
+
+    fn list(root: Cid, blocks: &BTreeMap<Cid, Bytes>) -> Result<Vec<String>, UnixfsError> {
+        let mut reader = ListReader::new(root);
+        let mut names = Vec::new();
+        loop {
+            match reader.step() {
+                Step::Need(cid) => reader.supply(&cid, &blocks[&cid])?,
+                Step::Item(entry) => names.push(entry.name),
+                Step::Done => return Ok(names),
+            }
+        }
+    }
+}

@@ -103,3 +103,86 @@ fn find(node: &Node, segment: &str, level: usize) -> Result<Found, UnixfsError> 
     }
     Ok(Found::Nothing)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::cid::Codec;
+    use crate::unixfs::{Entry, TreeBuilder};
+
+    #[test]
+    fn what_was_put_at_a_path_is_found_there_and_nothing_elsewhere() {
+        let (root, blocks) = tree();
+        assert_eq!(find(root, "", &blocks), Ok(Some(root)));
+        for path in ["a/b/c.txt", "é", "a/d"] {
+            assert_eq!(find(root, path, &blocks), Ok(Some(entry(path).cid)), "{path}");
+        }
+        let folder = find(root, "a/b", &blocks).unwrap().unwrap();
+        assert_eq!(find(folder, "c.txt", &blocks), Ok(Some(entry("a/b/c.txt").cid)));
+        for path in ["b", "a/c", "a/b/c", "e"] {
+            assert_eq!(find(root, path, &blocks), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_goes_on_below_a_file_is_refused() {
+        let (root, mut blocks) = tree();
+        let file = entry("a/d").cid;
+        blocks.insert(file, Bytes::new());
+        assert_eq!(find(root, "a/d/x", &blocks), Err(UnixfsError::NotAFolder(file)));
+    }
+
+    #[test]
+    fn paths_that_climb_are_refused_before_anything_is_read() {
+        let root = entry("").cid;
+        for path in ["/", "a/", "/a", "a//b", "..", "a/../b", "a\\b", "a\0"] {
+            assert_eq!(Resolver::new(root, path).unwrap_err(), UnixfsError::Name, "{path:?}");
+        }
+        assert!(Resolver::new(root, &vec!["a"; 64].join("/")).is_ok());
+        assert_eq!(
+            Resolver::new(root, &vec!["a"; 65].join("/")).unwrap_err(),
+            UnixfsError::TooDeep
+        );
+    }
+
+    #[test]
+    fn a_block_that_was_not_asked_for_is_refused() {
+        let (root, blocks) = tree();
+        let other = entry("é").cid;
+        let mut resolver = Resolver::new(root, "a").unwrap();
+        let refused = resolver.supply(&other, &blocks[&root]);
+        assert_eq!(refused, Err(UnixfsError::NotAskedFor(other)));
+        assert_eq!(resolver.step(), Step::Need(root));
+    }
+
+    fn entry(path: &str) -> Entry {
+        Entry { cid: Cid::of(Codec::Raw, path.as_bytes()), size: 1, tsize: 1 }
+    }
+
+    fn tree() -> (Cid, BTreeMap<Cid, Bytes>) {
+        let (mut tree, mut blocks) = (TreeBuilder::new(), BTreeMap::new());
+        for path in ["a/b/c.txt", "a/d", "é"] {
+            tree.add(path, entry(path)).unwrap();
+        }
+        let made = tree.finish(&mut |cid, block| drop(blocks.insert(cid, block))).unwrap();
+        (made.root, blocks)
+    }
+
+    fn find(
+        root: Cid,
+        path: &str,
+        blocks: &BTreeMap<Cid, Bytes>,
+    ) -> Result<Option<Cid>, UnixfsError> {
+        let mut resolver = Resolver::new(root, path)?;
+        let mut found = None;
+        loop {
+            match resolver.step() {
+                Step::Need(cid) => resolver.supply(&cid, &blocks[&cid])?,
+                Step::Item(cid) => found = Some(cid),
+                Step::Done => return Ok(found),
+            }
+        }
+    }
+}
