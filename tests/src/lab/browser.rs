@@ -1,0 +1,55 @@
+//! Headless Chromium at the panels of two nodes, driven by the project in `tests/browser`.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::process::{Node, Plan};
+use super::report::Report;
+use super::{installed, kith, scratch, source};
+
+/// Whether scripts run in the browser.
+const WAYS: [&str; 2] = ["scripts", "no-scripts"];
+
+/// Walks through the panels, with JavaScript and without.
+#[must_use]
+pub fn run() -> Report {
+    if !installed("node") || !installed("chromium") {
+        return Report::skipped("browser", "node or chromium is not installed".into());
+    }
+    if !source("browser").join("node_modules").is_dir() {
+        return Report::skipped("browser", "npm ci has not run in tests/browser".into());
+    }
+    let mut report = Report::default();
+    for way in WAYS {
+        report.note(&format!("browser {way}"), walk(way));
+    }
+    report
+}
+
+fn walk(way: &str) -> Result<String> {
+    let folder = scratch("browser")?;
+    let anna = Node::start(Plan::new("anna", folder.path()))?;
+    let bert = Node::start(Plan::new("bert", folder.path()))?;
+    let output = Command::new("node")
+        .arg(source("browser").join("walk.mjs"))
+        .arg(way)
+        .env("ANNA", &anna.panel)
+        .env("ANNA_CLAIM", anna.claim.clone().unwrap_or_default())
+        .env("BERT", &bert.panel)
+        .env("BERT_CLAIM", bert.claim.clone().unwrap_or_default())
+        .env("KITH", kith()?)
+        .env("FOLDER", folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start node")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{said}");
+    if !output.status.success() {
+        bail!("{}\n{}", said.lines().last().unwrap_or("no word"), anna.log());
+    }
+    anna.stop()?;
+    bert.stop()?;
+    Ok(said.lines().last().unwrap_or_default().to_owned())
+}

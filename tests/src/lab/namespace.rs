@@ -1,0 +1,129 @@
+//! Private networks without root: one user, network and mount namespace for the lab, and in it one
+//! network namespace a box, joined by a bridge as by a switch.
+//!
+//! No delay and no loss here: the kernel of a container often lacks netem. Those belong to the
+//! simulated world.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Output};
+
+use anyhow::{Context, Result, bail};
+
+const INSIDE: &str = "KITH_LAB_INSIDE";
+
+/// Moves this program into namespaces of its own, by running it once more in them.
+///
+/// Answers the exit code of that second run, or nothing when this already is the second run.
+///
+/// # Errors
+/// When this machine does not allow it; that is a reason to skip.
+pub fn enter() -> Result<Option<ExitCode>> {
+    if std::env::var_os(INSIDE).is_some() {
+        call("mount", &["-t", "tmpfs", "tmpfs", "/run"])?;
+        call("ip", &["link", "set", "lo", "up"])?;
+        return Ok(None);
+    }
+    let flags = ["--user", "--map-root-user", "--net", "--mount"];
+    call("unshare", &[&flags[..], &["true"]].concat())
+        .context("unshare -Urnm is not allowed here")?;
+    let own = std::env::current_exe().context("find this program")?;
+    let status = Command::new("unshare")
+        .args(flags)
+        .arg(own)
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, "1")
+        .status()
+        .context("run in namespaces")?;
+    let code = status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1);
+    Ok(Some(ExitCode::from(code)))
+}
+
+/// A box's own network, with one cable to the switch.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// The box's name; also of its end of the cable at the switch.
+    pub name: String,
+    /// Its IPv4 address.
+    pub address: String,
+}
+
+/// Makes a switch and a box for each name, all plugged in.
+///
+/// # Errors
+/// When `ip` refuses.
+pub fn boxes(names: &[&str]) -> Result<Vec<Namespace>> {
+    call("ip", &["link", "add", "switch", "type", "bridge"])?;
+    call("ip", &["link", "set", "switch", "up"])?;
+    (1..).zip(names).map(|(number, name)| Namespace::new(name, number)).collect()
+}
+
+/// Takes the boxes and the switch away.
+///
+/// # Errors
+/// When `ip` refuses.
+pub fn remove(boxes: &[Namespace]) -> Result<()> {
+    for b in boxes {
+        call("ip", &["netns", "delete", &b.name])?;
+    }
+    call("ip", &["link", "delete", "switch"]).map(drop)
+}
+
+impl Namespace {
+    fn new(name: &str, number: u8) -> Result<Self> {
+        let this = Self { name: name.to_owned(), address: format!("10.77.0.{number}") };
+        let (port, inner) = (this.port(), format!("{name}-in"));
+        call("ip", &["netns", "add", name])?;
+        call("ip", &["link", "add", &port, "type", "veth", "peer", "name", &inner])?;
+        call("ip", &["link", "set", &inner, "netns", name, "name", "eth0"])?;
+        call("ip", &["link", "set", &port, "master", "switch", "up"])?;
+        call("ip", &["-n", name, "link", "set", "lo", "up"])?;
+        let network = format!("{}/24", this.address);
+        call("ip", &["-n", name, "address", "add", &network, "dev", "eth0"])?;
+        call("ip", &["-n", name, "link", "set", "eth0", "up"])?;
+        Ok(this)
+    }
+
+    /// Pulls the cable.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn unplug(&self) -> Result<()> {
+        call("ip", &["link", "set", &self.port(), "down"]).map(drop)
+    }
+
+    /// Plugs the cable in again.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn plug(&self) -> Result<()> {
+        call("ip", &["link", "set", &self.port(), "up"]).map(drop)
+    }
+
+    /// A program to be run in this box.
+    #[must_use]
+    pub fn command(&self, program: &PathBuf) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name)).arg("--").arg(program);
+        command
+    }
+
+    fn port(&self) -> String {
+        format!("{}-port", self.name)
+    }
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// When it cannot be started or fails; with what it said.
+pub fn call(program: &str, args: &[&str]) -> Result<Output> {
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .with_context(|| format!("start {program} (is it installed?)"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        bail!("{program} {}: {said}", args.join(" "));
+    }
+    Ok(output)
+}

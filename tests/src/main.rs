@@ -1,0 +1,52 @@
+//! The laboratory: real programs, real sockets, real browsers.
+//!
+//! `cargo run --release -p kith-tests -- LAB [SCENARIO] [--seed N] [--short] [--must]`. Ends with a
+//! table of what ran and what was skipped, each with its reason. `--must` makes a skip a failure.
+#![expect(clippy::print_stdout, reason = "a lab tells what it sees")]
+#![expect(clippy::print_stderr, reason = "a lab tells what it sees")]
+
+use std::process::ExitCode;
+
+use kith_tests::figures;
+use kith_tests::lab::report::Report;
+use kith_tests::lab::{self, Wishes};
+
+const USAGE: &str = "usage: kith-tests LAB [SCENARIO] [--seed N] [--short] [--must]
+labs: netns [cut-cable|strangers], avahi, ipfs, browser, hostile, figures";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = figures::baseline(&args) {
+        return code;
+    }
+    let Some(wishes) = Wishes::parse(&args) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match lab::namespace::enter() {
+        Ok(Some(code)) => return code,
+        Ok(None) => {}
+        Err(why) => return end(&wishes, &Report::skipped(&wishes.lab, format!("{why:#}"))),
+    }
+    let report = match wishes.lab.as_str() {
+        "netns" => lab::netns::run(&wishes),
+        "avahi" => lab::avahi::run(),
+        "ipfs" => lab::ipfs::run(),
+        "browser" => lab::browser::run(),
+        "hostile" => lab::hostile::run(&wishes),
+        "figures" => figures::run(&wishes),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    end(&wishes, &report)
+}
+
+fn end(wishes: &Wishes, report: &Report) -> ExitCode {
+    println!("\n{report}");
+    if report.failed() || (wishes.must && report.has_skips()) {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
