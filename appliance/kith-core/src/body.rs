@@ -3,10 +3,11 @@
 //! Text is bounded and normalised here, so nothing behind this file meets a name with a control
 //! character or a path that climbs.
 
+mod text;
+
 use ipld_core::ipld::Ipld;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
-use unicode_normalization::UnicodeNormalization as _;
 
 use crate::capability::Capability;
 use crate::cid::Cid;
@@ -14,17 +15,10 @@ use crate::identity::{AuthorId, NodeId, Signature};
 use crate::record::{Class, RecordId};
 use crate::wire::cbor;
 
-/// The longest name of a person, box or space, in bytes.
-pub const MAX_NAME: usize = 64;
-
-/// The longest text of a notice, in bytes.
-pub const MAX_TEXT: usize = 3_500;
-
-/// The longest path in a collection, in bytes.
-pub const MAX_PATH: usize = 1_024;
-
-/// The longest segment of a path, in bytes, as on most file systems.
-pub const MAX_SEGMENT: usize = 255;
+pub use text::{
+    MAX_MIME, MAX_NAME, MAX_PATH, MAX_SEGMENT, MAX_TEXT, check_mime, check_name, check_path,
+    check_text, good_segment, normal_path,
+};
 
 /// What somebody may do in a space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,7 +103,7 @@ pub enum Body {
 }
 
 /// Why a body does not fit its kind.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BodyError {
     /// A kind this build does not know in this class.
     #[error("this build knows no kind “{0}” in this class: update the box")]
@@ -123,6 +117,9 @@ pub enum BodyError {
     /// A text is empty, too long, or holds control characters.
     #[error("a text has 1 to 3,500 bytes and no control characters but line ends and tabs")]
     Text,
+    /// A media type is empty, too long, or holds control characters.
+    #[error("a media type has 1 to 255 bytes and no control characters")]
+    Mime,
     /// A path is empty, too long, climbs, or holds control characters.
     #[error(
         "a path has 1 to 1,024 bytes in segments of at most 255, without “.”, “..”, empty segments, backslashes or control characters"
@@ -170,6 +167,8 @@ struct PolicyWire {
 #[serde(deny_unknown_fields)]
 struct PostWire {
     text: String,
+    // Null and nothing would be two encodings of one body; so the field has to be there.
+    #[serde(deserialize_with = "Option::deserialize")]
     re: Option<RecordId>,
 }
 
@@ -186,6 +185,7 @@ struct PutWire {
     root: Cid,
     size: u64,
     folder: bool,
+    #[serde(deserialize_with = "Option::deserialize")]
     mime: Option<String>,
 }
 
@@ -291,7 +291,7 @@ impl Body {
             Self::Post { text, .. } => check_text(text),
             Self::Put { path, mime, .. } => {
                 check_path(path)?;
-                mime.as_deref().map_or(Ok(()), check_name)
+                mime.as_deref().map_or(Ok(()), check_mime)
             }
             Self::FileDel { path } => check_path(path),
             Self::MemberDel { .. } | Self::PolicySet { .. } | Self::PostDel { .. } => Ok(()),
@@ -305,59 +305,6 @@ pub fn join_proof(author: &AuthorId, node: &NodeId) -> Vec<u8> {
     cbor::encode(&(author, node))
 }
 
-/// Checks the name of a person, box or space.
-///
-/// # Errors
-/// [`BodyError::Name`] when it is empty, too long or holds control characters.
-pub fn check_name(name: &str) -> Result<(), BodyError> {
-    let good =
-        !name.trim().is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
-    if good { Ok(()) } else { Err(BodyError::Name) }
-}
-
-/// Checks the text of a notice.
-///
-/// # Errors
-/// [`BodyError::Text`] when it is empty, too long or holds control characters.
-pub fn check_text(text: &str) -> Result<(), BodyError> {
-    let hidden = |c: char| c.is_control() && c != '\n' && c != '\t';
-    let good = !text.trim().is_empty() && text.len() <= MAX_TEXT && !text.chars().any(hidden);
-    if good { Ok(()) } else { Err(BodyError::Text) }
-}
-
-/// Checks a path in a collection: NFC, relative, and never climbing.
-///
-/// # Errors
-/// [`BodyError::Path`] when it is not.
-pub fn check_path(path: &str) -> Result<(), BodyError> {
-    let good =
-        path.len() <= MAX_PATH && path.split('/').all(good_segment) && path.nfc().eq(path.chars());
-    if good { Ok(()) } else { Err(BodyError::Path) }
-}
-
-/// Whether `segment` may be the name of a file or folder; its normal form is not asked for.
-#[must_use]
-pub fn good_segment(segment: &str) -> bool {
-    let hidden = |c: char| c.is_control() || c == '\\';
-    !matches!(segment, "" | "." | "..")
-        && !segment.contains('/')
-        && segment.len() <= MAX_SEGMENT
-        && !segment.chars().any(hidden)
-}
-
-/// The normal form (NFC) of a path somebody typed, without slashes at the ends.
-///
-/// # Errors
-/// [`BodyError::Path`] when no good path comes of it.
-pub fn normal_path(typed: &str) -> Result<String, BodyError> {
-    if typed.len() > 4 * MAX_PATH {
-        return Err(BodyError::Path);
-    }
-    let path: String = typed.trim_matches('/').nfc().collect();
-    check_path(&path)?;
-    Ok(path)
-}
-
 fn ipld<T: Serialize>(wire: &T) -> Ipld {
     #[expect(clippy::expect_used, reason = "the body structs hold nothing IPLD cannot express")]
     ipld_core::serde::to_ipld(wire).expect("bodies are expressible in IPLD")
@@ -365,4 +312,135 @@ fn ipld<T: Serialize>(wire: &T) -> Ipld {
 
 fn typed<T: serde::de::DeserializeOwned>(body: Ipld) -> Result<T, BodyError> {
     ipld_core::serde::from_ipld(body).map_err(|error| BodyError::Fields(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::capability::{Ability, Grant};
+    use crate::cid::Codec;
+    use crate::identity::SecretKey;
+    use crate::record::SpaceId;
+    use crate::time::UnixTime;
+
+    #[test]
+    fn every_body_survives_its_class_and_kind() {
+        for (class, body) in bodies() {
+            let read = Body::from_ipld(&class, body.kind(), body.to_ipld());
+            assert_eq!(read, Ok(body));
+        }
+    }
+
+    #[test]
+    fn a_kind_means_nothing_in_another_class() {
+        let classes = [Class::Gov, Class::Board, shared()];
+        for (class, body) in bodies() {
+            for other in classes.iter().filter(|other| **other != class) {
+                // Only “del” is known in two classes, and there its fields differ.
+                let refused = Body::from_ipld(other, body.kind(), body.to_ipld()).unwrap_err();
+                let kind = BodyError::Kind(body.kind().to_owned());
+                assert!(refused == kind || body.kind() == "del", "{other} {body:?}: {refused}");
+            }
+            let refused = Body::from_ipld(&class, "dance", body.to_ipld());
+            assert_eq!(refused, Err(BodyError::Kind("dance".to_owned())));
+        }
+    }
+
+    #[test]
+    fn missing_unknown_and_mistyped_fields_are_refused() {
+        for (class, body) in bodies() {
+            let Ipld::Map(fields) = body.to_ipld() else { panic!("a body is a map") };
+            let refused = |fields: BTreeMap<String, Ipld>| {
+                let read = Body::from_ipld(&class, body.kind(), Ipld::Map(fields));
+                matches!(read, Err(BodyError::Fields(_)))
+            };
+            let mut more = fields.clone();
+            more.insert("more".into(), Ipld::Null);
+            assert!(refused(more), "an unknown field in {body:?}");
+            for name in fields.keys() {
+                let mut mistyped = fields.clone();
+                mistyped.insert(name.clone(), Ipld::Float(1.5));
+                assert!(refused(mistyped), "a float as {name} of {body:?}");
+                let mut less = fields.clone();
+                less.remove(name);
+                assert!(refused(less), "{body:?} without {name}");
+            }
+            assert!(Body::from_ipld(&class, body.kind(), Ipld::List(vec![])).is_err());
+        }
+    }
+
+    #[test]
+    fn every_text_of_a_body_is_bounded() {
+        let long = "x".repeat(3_501);
+        let put = |path: &str, mime: Option<&str>| Body::Put {
+            path: path.to_owned(),
+            root: Cid::from_digest(Codec::Raw, [1; 32]),
+            size: 1,
+            folder: false,
+            mime: mime.map(str::to_owned),
+        };
+        let post = |text: &str| Body::Post { text: text.to_owned(), re: None };
+        let member = |name: &str| Body::MemberSet {
+            member: AuthorId([1; 32]),
+            role: SpaceRole::Member,
+            name: name.to_owned(),
+        };
+        let genesis = |name: &str| Body::Genesis { nonce: [0; 16], name: name.to_owned() };
+        let del = |path: &str| Body::FileDel { path: path.to_owned() };
+        let cases = [
+            (Class::Board, post(&long), BodyError::Text),
+            (Class::Board, post(" \n"), BodyError::Text),
+            (Class::Gov, genesis(""), BodyError::Name),
+            (Class::Gov, member(&long), BodyError::Name),
+            (Class::Gov, member("a\u{7}"), BodyError::Name),
+            (shared(), put("../a", None), BodyError::Path),
+            (shared(), put("a", Some("a\nb")), BodyError::Mime),
+            (shared(), del("a//b"), BodyError::Path),
+        ];
+        for (class, body, error) in cases {
+            assert_eq!(body.check(), Err(error.clone()));
+            assert_eq!(Body::from_ipld(&class, body.kind(), body.to_ipld()), Err(error));
+        }
+        assert_eq!(put("\u{202e}gpj.exe", Some("image/png")).check(), Ok(()));
+    }
+
+    fn shared() -> Class {
+        Class::files("shared").unwrap()
+    }
+
+    fn bodies() -> Vec<(Class, Body)> {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let grant = Grant {
+            space: SpaceId([2; 32]),
+            audience: [3; 32],
+            ability: Ability::Join,
+            not_before: UnixTime::from_millis(1),
+            expires: UnixTime::from_millis(2),
+            nonce: [4; 16],
+        };
+        let name = "Ada".to_owned();
+        let member = key.author_id();
+        let join = Body::Join {
+            invite: Box::new(Capability::issue(&key, &grant)),
+            node: key.node_id(),
+            name: name.clone(),
+            proof: Signature([5; 64]),
+        };
+        let root = Cid::from_digest(Codec::DagPb, [6; 32]);
+        let path = "a/b".to_owned();
+        let put = Body::Put { path: path.clone(), root, size: u64::MAX, folder: true, mime: None };
+        vec![
+            (Class::Gov, Body::Genesis { nonce: [7; 16], name: name.clone() }),
+            (Class::Gov, join),
+            (Class::Gov, Body::MemberSet { member, role: SpaceRole::Owner, name }),
+            (Class::Gov, Body::MemberDel { member }),
+            (Class::Gov, Body::PolicySet { public: vec![Class::Board, shared()] }),
+            (Class::Board, Body::Post { text: "a\nb".into(), re: Some(RecordId([8; 32])) }),
+            (Class::Board, Body::PostDel { post: RecordId([8; 32]) }),
+            (shared(), put),
+            (shared(), Body::FileDel { path }),
+        ]
+    }
 }

@@ -218,6 +218,8 @@ fn parse_did(text: &str) -> Result<[u8; 32], IdentityError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The first did:key of the method's own test vectors (Ed25519, seed 00…00).
@@ -250,6 +252,47 @@ mod tests {
     fn texts_that_are_no_did_are_refused() {
         for text in ["", "did:key:", "did:key:z6Mk", "did:web:x", &"did:key:z".repeat(5000)] {
             assert_eq!(text.parse::<NodeId>(), Err(IdentityError), "{text:.20}");
+        }
+    }
+
+    #[test]
+    fn keys_of_other_kinds_and_bases_are_refused() {
+        let key = [7; 32];
+        let did = |prefix: &[u8], base| {
+            format!("did:key:{}", multibase::encode(base, [prefix, &key].concat()))
+        };
+        assert_eq!(did(&ED25519_PUB, multibase::Base::Base58Btc).parse(), Ok(NodeId(key)));
+        let secp256k1 = did(&[0xe7, 0x01], multibase::Base::Base58Btc);
+        let base32 = did(&ED25519_PUB, multibase::Base::Base32Lower);
+        let short = did(&ED25519_PUB[..1], multibase::Base::Base58Btc);
+        for text in [secp256k1, base32, short] {
+            assert_eq!(text.parse::<NodeId>(), Err(IdentityError), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_survives_as_did_and_has_no_other(key: [u8; 32], at in 0..56_usize, other in "[!-~]") {
+            let did = AuthorId(key).to_string();
+            prop_assert_eq!(did.parse(), Ok(AuthorId(key)));
+            let changed = format!("{}{other}{}", &did[..at], &did[at + 1..]);
+            if changed != did {
+                prop_assert_ne!(changed.parse(), Ok(AuthorId(key)));
+            }
+        }
+
+        #[test]
+        fn any_text_is_refused_without_harm(text in "(did:key:z)?.{0,80}") {
+            let _ = text.parse::<NodeId>();
+        }
+
+        #[test]
+        fn what_is_signed_cannot_be_changed(seed: [u8; 32], payload: Vec<u8>, bit in 0..512_usize) {
+            let key = SecretKey::from_seed(&seed);
+            let mut signature = key.sign(Domain::Join, &payload);
+            prop_assert!(verify(&key.public(), Domain::Join, &payload, &signature));
+            signature.0[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(!verify(&key.public(), Domain::Join, &payload, &signature));
         }
     }
 }

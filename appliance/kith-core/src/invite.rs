@@ -221,6 +221,8 @@ fn unpack_address(packed: &[u8]) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn invite() -> Invite {
@@ -266,5 +268,49 @@ mod tests {
         }
         assert_eq!("hello".parse::<Invite>().unwrap_err(), InviteError::NotAnInvite);
         assert_eq!(code[..80].parse::<Invite>().unwrap_err(), InviteError::Damaged);
+    }
+
+    #[test]
+    fn codes_too_long_or_with_too_many_addresses_are_refused() {
+        let long = format!("KITH1-{}", "A".repeat(2 * MAX_CODE));
+        assert_eq!(long.parse::<Invite>().unwrap_err(), InviteError::NotAnInvite);
+        let mut many = invite();
+        many.addresses = vec![many.addresses[0]; MAX_ADDRESSES + 1];
+        assert_eq!(many.to_string().parse::<Invite>().unwrap_err(), InviteError::Damaged);
+        many.addresses.truncate(MAX_ADDRESSES);
+        assert_eq!(many.to_string().parse::<Invite>().unwrap().addresses, many.addresses);
+    }
+
+    proptest! {
+        #[test]
+        fn any_invite_survives_as_a_code(
+            (space, nonce, node, secret) in any::<([u8; 32], [u8; 16], [u8; 32], [u8; 32])>(),
+            (many, from, until) in any::<(bool, u64, u64)>(),
+            addresses in prop::collection::vec(any::<SocketAddr>(), 0..=MAX_ADDRESSES),
+        ) {
+            let terms = Terms {
+                space: SpaceId(space),
+                many,
+                not_before: UnixTime::from_millis(from),
+                expires: UnixTime::from_millis(until),
+                nonce,
+            };
+            // A code has no room for flow labels and scopes.
+            let plain = |a: &SocketAddr| SocketAddr::new(a.ip(), a.port());
+            let addresses: Vec<_> = addresses.iter().map(plain).collect();
+            let contact = Contact { node: NodeId(node), addresses };
+            let key = SecretKey::from_seed(&[1; 32]);
+            let made = Invite::issue(&key, SecretKey::from_seed(&secret), &terms, contact);
+            let read: Invite = made.to_string().parse().unwrap();
+            prop_assert_eq!(read.to_string(), made.to_string());
+            prop_assert_eq!(read.capability(), made.capability());
+            prop_assert_eq!((read.node, &read.addresses), (made.node, &made.addresses));
+            prop_assert!(made.to_string().len() <= MAX_CODE);
+        }
+
+        #[test]
+        fn any_text_is_refused_without_harm(text in "(KITH1-)?[A-Z2-7 \\n]{0,100}") {
+            prop_assert!(text.parse::<Invite>().is_err());
+        }
     }
 }

@@ -3,8 +3,10 @@
 //! A record is one strict DAG-CBOR map (`schema/record.cddl`). It travels as [`SignedBytes`], becomes a
 //! [`Record`] only after its signature held, and is named by the cid of its bytes.
 
+mod class;
+mod id;
+
 use core::fmt;
-use core::str::FromStr;
 
 use bytes::Bytes;
 use ipld_core::ipld::Ipld;
@@ -15,6 +17,9 @@ use crate::cid::{Cid, Codec};
 use crate::identity::{AuthorId, Domain, SecretKey, Signature, verify};
 use crate::time::Hlc;
 use crate::wire::cbor::{self, CborError};
+
+pub use class::{Class, MAX_COLLECTION};
+pub use id::{RecordId, SpaceId};
 
 /// The largest record, in bytes: an inline body and its header.
 pub const MAX_RECORD: usize = 8 * 1024;
@@ -27,126 +32,6 @@ pub const MAX_HEADS: usize = 16;
 
 /// The version of the record format.
 const VERSION: u8 = 1;
-
-macro_rules! record_digest {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "Cid", into = "Cid")]
-        pub struct $name(pub [u8; 32]);
-
-        impl $name {
-            /// The cid this id stands for.
-            #[must_use]
-            pub const fn cid(&self) -> Cid {
-                Cid::from_digest(Codec::DagCbor, self.0)
-            }
-        }
-
-        impl From<$name> for Cid {
-            fn from(id: $name) -> Self {
-                id.cid()
-            }
-        }
-
-        impl TryFrom<Cid> for $name {
-            type Error = RecordError;
-
-            fn try_from(cid: Cid) -> Result<Self, RecordError> {
-                match cid.codec() {
-                    Codec::DagCbor => Ok(Self(*cid.digest())),
-                    Codec::Raw | Codec::DagPb => Err(RecordError::Id),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.cid().fmt(f)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}({}…)", stringify!($name), data_encoding::HEXLOWER.encode(&self.0[..4]))
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = RecordError;
-
-            fn from_str(text: &str) -> Result<Self, RecordError> {
-                text.parse::<Cid>().map_err(|_| RecordError::Id)?.try_into()
-            }
-        }
-    };
-}
-
-record_digest!(
-    /// The id of a record: sha2-256 of its bytes, shown as a DAG-CBOR cid.
-    RecordId
-);
-record_digest!(
-    /// The id of a space: the id of its genesis record.
-    SpaceId
-);
-
-/// The unit of synchronisation within a space.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Class {
-    /// Who may do what.
-    Gov,
-    /// The noticeboard.
-    Board,
-    /// A collection of files, by name.
-    Files(String),
-}
-
-/// The longest name of a collection, in bytes.
-pub const MAX_COLLECTION: usize = 64;
-
-impl Class {
-    /// The class of the collection `name`.
-    ///
-    /// # Errors
-    /// [`RecordError::Class`] unless the name is 1 to 64 lower-case letters, digits, `-` or `_`.
-    pub fn files(name: &str) -> Result<Self, RecordError> {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        if name.is_empty() || name.len() > MAX_COLLECTION || !name.bytes().all(plain) {
-            return Err(RecordError::Class);
-        }
-        Ok(Self::Files(name.to_owned()))
-    }
-}
-
-impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gov => f.write_str("gov"),
-            Self::Board => f.write_str("board"),
-            Self::Files(name) => write!(f, "files/{name}"),
-        }
-    }
-}
-
-impl From<Class> for String {
-    fn from(class: Class) -> Self {
-        class.to_string()
-    }
-}
-
-impl TryFrom<String> for Class {
-    type Error = RecordError;
-
-    fn try_from(text: String) -> Result<Self, RecordError> {
-        match text.as_str() {
-            "gov" => Ok(Self::Gov),
-            "board" => Ok(Self::Board),
-            other => Self::files(other.strip_prefix("files/").ok_or(RecordError::Class)?),
-        }
-    }
-}
 
 /// Why bytes are not a record.
 #[derive(Debug, thiserror::Error)]
@@ -360,6 +245,13 @@ impl SignedBytes {
         self.record.author
     }
 
+    /// Takes the signature for good: only for bytes that this box verified before it stored them, and
+    /// that a checksum of its own still covers.
+    #[must_use]
+    pub fn already_verified(self) -> Record {
+        self.record
+    }
+
     /// Checks the signature, the one expensive step.
     ///
     /// # Errors
@@ -384,6 +276,9 @@ impl Wire {
         if self.b.is_some() {
             return Err(RecordError::Header("this version keeps every body inline"));
         }
+        if self.s.is_none() && self.n != 0 {
+            return Err(RecordError::Header("a genesis is the first record of its space"));
+        }
         let inline = self.d.ok_or(RecordError::Header("no body"))?;
         let size = cbor::encode(&inline).len();
         if size > MAX_INLINE || size as u64 != self.z {
@@ -407,4 +302,207 @@ impl Wire {
 
 fn id_of(bytes: &[u8]) -> RecordId {
     RecordId(*Cid::of(Codec::DagCbor, bytes).digest())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::body::MAX_TEXT;
+
+    #[test]
+    fn a_record_survives_the_wire() {
+        for draft in [genesis(), post("hello", 0), post("again", 7)] {
+            let record = Record::sign(&key(), draft.clone());
+            let read = Record::decode(record.bytes()).unwrap();
+            assert_eq!(read, record);
+            assert_eq!((read.author(), read.body()), (key().author_id(), &draft.body));
+            assert_eq!((read.seq(), read.prev(), read.time()), (draft.seq, draft.prev, draft.time));
+            assert_eq!(read.id().cid(), Cid::of(Codec::DagCbor, record.bytes()));
+            assert!(record.bytes().len() <= MAX_RECORD);
+        }
+    }
+
+    #[test]
+    fn the_space_of_a_genesis_is_its_own_id() {
+        let record = Record::sign(&key(), genesis());
+        assert_eq!(record.space().cid(), record.id().cid());
+        assert_eq!(Record::sign(&key(), post("x", 0)).space(), SpaceId([9; 32]));
+    }
+
+    #[test]
+    fn the_longest_notice_fits_into_a_record() {
+        let record = Record::sign(&key(), post(&"\u{202e}".repeat(MAX_TEXT / 3), 1));
+        assert_eq!(Record::decode(record.bytes()).unwrap(), record);
+    }
+
+    /// Each with a good signature, so that nothing but the contradiction can be what is refused.
+    #[test]
+    fn headers_that_contradict_themselves_are_refused() {
+        type Change = fn(&mut Wire);
+        let cases: [(&str, Change); 12] = [
+            ("a later record without predecessor", |w| w.n = 1),
+            ("a first record with predecessor", |w| w.p = Some(RecordId([1; 32]))),
+            ("17 heads", |w| w.g = vec![RecordId([1; 32]); MAX_HEADS + 1]),
+            ("a body elsewhere", |w| w.b = Some(Cid::from_digest(Codec::Raw, [1; 32]))),
+            ("no body", |w| w.d = None),
+            ("a length too short", |w| w.z -= 1),
+            ("a length too long", |w| w.z += 1),
+            ("a notice in no space", |w| w.s = None),
+            ("a genesis in a space", |w| {
+                body(w, Class::Gov, &Body::Genesis { nonce: [1; 16], name: "a".into() });
+            }),
+            ("a body above 4 KiB", |w| {
+                w.d = Some(Ipld::Bytes(vec![0; MAX_INLINE]));
+                w.z = MAX_INLINE as u64 + 3;
+            }),
+            ("a kind of another class", |w| w.c = Class::Gov),
+            ("an unknown kind", |w| w.k = "dance".into()),
+        ];
+        assert!(SignedBytes::parse(&signed(|_| {})).unwrap().verify().is_ok(), "the control");
+        for (what, change) in cases {
+            let refused = SignedBytes::parse(&signed(change)).expect_err(what);
+            assert!(matches!(refused, RecordError::Header(_) | RecordError::Body(_)), "{what}");
+        }
+        let genesis_at_1 = Draft { seq: 1, prev: Some(RecordId([1; 32])), ..genesis() };
+        let refused = Record::decode(Record::sign(&key(), genesis_at_1).bytes());
+        assert!(matches!(refused, Err(RecordError::Header(_))));
+        assert!(SignedBytes::parse(&signed(|w| w.g = vec![RecordId([1; 32]); MAX_HEADS])).is_ok());
+    }
+
+    #[test]
+    fn other_versions_are_named() {
+        for version in [0, 2, 255] {
+            let refused = SignedBytes::parse(&signed(|w| w.v = version)).unwrap_err();
+            assert!(matches!(refused, RecordError::Version(v) if v == version));
+        }
+    }
+
+    #[test]
+    fn signatures_of_others_other_domains_and_none_are_refused() {
+        let verify = |bytes: &Bytes| SignedBytes::parse(bytes).and_then(SignedBytes::verify);
+        let other = SecretKey::from_seed(&[2; 32]);
+        let by_other = sign(wire(), &other, Domain::Record);
+        assert!(matches!(verify(&by_other), Err(RecordError::Signature)));
+        let for_other_use = sign(wire(), &key(), Domain::Capability);
+        assert!(matches!(verify(&for_other_use), Err(RecordError::Signature)));
+        let none = Bytes::from(cbor::encode(&wire()));
+        assert!(matches!(verify(&none), Err(RecordError::Signature)));
+        assert!(verify(&sign(wire(), &key(), Domain::Record)).is_ok(), "the control");
+    }
+
+    /// The identity element as key, and a signature that a lax check takes for any message.
+    #[test]
+    fn keys_of_small_order_sign_nothing() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        let mut wire = wire();
+        wire.a = AuthorId(identity);
+        wire.x = Some(Signature(signature));
+        let parsed = SignedBytes::parse(&Bytes::from(cbor::encode(&wire))).unwrap();
+        assert!(matches!(parsed.verify(), Err(RecordError::Signature)));
+    }
+
+    #[test]
+    fn bytes_too_many_too_deep_or_not_canonical_are_refused() {
+        let large = signed(|w| w.d = Some(Ipld::Bytes(vec![0; MAX_RECORD])));
+        let refused = SignedBytes::parse(&large);
+        assert!(matches!(refused, Err(RecordError::Wire(CborError::TooLarge { .. }))));
+        let deep = Bytes::from([vec![0x81; MAX_RECORD - 1], vec![0]].concat());
+        assert!(matches!(SignedBytes::parse(&deep), Err(RecordError::Wire(_))));
+        let nested = (0..1_000).fold(Ipld::Null, |inner, _| Ipld::List(vec![inner]));
+        assert!(SignedBytes::parse(&signed(|w| w.d = Some(nested.clone()))).is_err());
+        let good = signed(|_| {});
+        assert!(SignedBytes::parse(&Bytes::from([&good[..], &[0]].concat())).is_err());
+        for end in 0..good.len() {
+            assert!(SignedBytes::parse(&good.slice(..end)).is_err(), "cut at {end}");
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused_or_makes_another_record() {
+        let record = Record::sign(&key(), post("flip me", 3));
+        for bit in 0..8 * record.bytes().len() {
+            let mut bytes = record.bytes().to_vec();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            // Bytes that are still canonical have another id; nobody signed them.
+            if let Ok(parsed) = SignedBytes::parse(&bytes.into()) {
+                assert_ne!(parsed.id(), record.id());
+                assert!(parsed.verify().is_err(), "bit {bit}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_draft_survives_the_wire(
+            text in "[^\\p{Cc}]{1,200}x",
+            (seq, time, nonce) in (any::<u64>(), any::<u64>(), any::<[u8; 32]>()),
+            heads in prop::collection::vec(any::<[u8; 32]>(), 0..=MAX_HEADS),
+        ) {
+            let draft = Draft {
+                space: Some(SpaceId(nonce)),
+                time: Hlc::from_bits(time),
+                gov_heads: heads.into_iter().map(RecordId).collect(),
+                ..post(&text, seq)
+            };
+            let record = Record::sign(&key(), draft);
+            prop_assert_eq!(Record::decode(record.bytes()).unwrap(), record);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..500)) {
+            prop_assert!(SignedBytes::parse(&bytes.into()).is_err());
+        }
+    }
+
+    fn key() -> SecretKey {
+        SecretKey::from_seed(&[1; 32])
+    }
+
+    fn genesis() -> Draft {
+        let body = Body::Genesis { nonce: [3; 16], name: "Elm Street".into() };
+        Draft { space: None, class: Class::Gov, body, ..post("", 0) }
+    }
+
+    fn post(text: &str, seq: u64) -> Draft {
+        Draft {
+            space: Some(SpaceId([9; 32])),
+            class: Class::Board,
+            seq,
+            prev: (seq > 0).then_some(RecordId([8; 32])),
+            time: Hlc::from_bits(77 << 16),
+            gov_heads: vec![RecordId([7; 32])],
+            body: Body::Post { text: text.to_owned(), re: None },
+        }
+    }
+
+    /// A good first notice, not signed yet.
+    fn wire() -> Wire {
+        let record = Record::sign(&key(), post("hello", 0));
+        let wire: Wire = cbor::decode(record.bytes(), MAX_RECORD).unwrap();
+        Wire { x: None, ..wire }
+    }
+
+    fn signed(change: impl Fn(&mut Wire)) -> Bytes {
+        let mut wire = wire();
+        change(&mut wire);
+        sign(wire, &key(), Domain::Record)
+    }
+
+    fn sign(mut wire: Wire, key: &SecretKey, domain: Domain) -> Bytes {
+        wire.x = Some(key.sign(domain, &cbor::encode(&wire)));
+        cbor::encode(&wire).into()
+    }
+
+    fn body(wire: &mut Wire, class: Class, body: &Body) {
+        let inline = body.to_ipld();
+        wire.c = class;
+        wire.k = body.kind().to_owned();
+        wire.z = cbor::encode(&inline).len() as u64;
+        wire.d = Some(inline);
+    }
 }

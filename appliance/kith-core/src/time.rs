@@ -143,6 +143,9 @@ impl fmt::Display for Hlc {
 /// How far ahead of our clock a record may be before it is held back from view.
 pub const MAX_AHEAD: Duration = Duration::from_secs(600);
 
+/// The year 2200: no clock that is right says so.
+const NEVER: UnixTime = UnixTime(7_258_118_400_000);
+
 /// How far one lease of the clock's ceiling reaches.
 pub const LEASE: Duration = Duration::from_secs(60);
 
@@ -200,9 +203,10 @@ impl HlcClock {
         self.ceiling = self.ceiling.max(ceiling);
     }
 
-    /// Learns a timestamp seen in a record. One that is held back never moves the clock.
+    /// Learns a timestamp seen in a record. One that is held back never moves the clock, and neither
+    /// does one of a year that nobody lives in: from the last of them there would be no next.
     pub fn observe(&mut self, now: UnixTime, seen: Hlc) {
-        if !self.held_back(now, seen) {
+        if !self.held_back(now, seen) && seen.time() < NEVER {
             self.last = self.last.max(seen);
         }
     }
@@ -224,6 +228,8 @@ impl HlcClock {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOON: UnixTime = UnixTime::from_millis(1_800_000_000_000);
@@ -261,6 +267,48 @@ mod tests {
         clock.observe(UnixTime::default(), seen);
         assert!(ready(&mut clock, UnixTime::default()) > seen);
         assert_eq!(clock.now(UnixTime::default()).as_secs(), NOON.as_secs());
+    }
+
+    #[test]
+    fn the_end_of_time_does_not_stop_a_clock() {
+        let mut clock = HlcClock::resume(Hlc::default());
+        clock.observe(NOON, Hlc::from_bits(u64::MAX));
+        let first = ready(&mut clock, NOON);
+        assert_eq!(first, Hlc::at(NOON));
+        assert!(ready(&mut clock, NOON) > first);
+    }
+
+    proptest! {
+        /// Whatever the wall clock does, whatever is seen and however often the box restarts.
+        #[test]
+        fn no_timestamp_is_ever_given_out_twice_or_out_of_order(
+            steps in prop::collection::vec((0..4_u8, 0..2_000_000_u64), 1..200),
+        ) {
+            let mut clock = HlcClock::resume(Hlc::default());
+            let (mut on_disk, mut last) = (Hlc::default(), Hlc::default());
+            for (what, millis) in steps {
+                let now = UnixTime::from_millis(NOON.as_millis() + millis - 1_000_000);
+                match what {
+                    0 => clock.set_trusted(!clock.trusted()),
+                    1 => clock.observe(now, Hlc::at(now + Duration::from_secs(millis / 1_000))),
+                    2 => clock = HlcClock::resume(on_disk),
+                    _ => {
+                        let next = loop {
+                            match clock.tick(now) {
+                                Tick::Ready(next) => break next,
+                                Tick::Lease(ceiling) => {
+                                    on_disk = on_disk.max(ceiling);
+                                    clock.leased(ceiling);
+                                }
+                            }
+                        };
+                        prop_assert!(next > last, "{} after {}", next, last);
+                        prop_assert!(next <= on_disk);
+                        last = next;
+                    }
+                }
+            }
+        }
     }
 
     fn ready(clock: &mut HlcClock, now: UnixTime) -> Hlc {

@@ -1,6 +1,8 @@
 //! The cids that other programs give the same files and folders: `vectors/unixfs.txt`, made by
 //! `tests/ipfs/golden.mjs` with ipfs-unixfs-importer, and the fixtures that IPIP-499 publishes.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::collections::BTreeMap;
 
 use chacha20::ChaCha20;

@@ -387,7 +387,10 @@ mod tests {
             ("empty", vec![]),
             ("no data", node(&[], b"")[2..].to_vec()),
             ("data twice", [node(&[], b"\x08\x01"), node(&[], b"\x08\x01")].concat()),
-            ("data before links", [node(&[], b"\x08\x01"), node(&[good.clone()], b"")].concat()),
+            (
+                "data before links",
+                [node(&[], b"\x08\x01"), node(core::slice::from_ref(&good), b"")].concat(),
+            ),
             ("an unknown field", [vec![0x1a, 0], node(&[], b"\x08\x01")].concat()),
             ("a fixed32", [vec![0x0d, 0, 0, 0, 0], node(&[], b"\x08\x01")].concat()),
             ("a length beyond the end", vec![0x0a, 0x7f, 0x08, 0x01]),
@@ -400,10 +403,13 @@ mod tests {
             ("a symbolic link", node(&[], b"\x08\x04\x12\x01a")),
             ("two of one name", node(&[good.clone(), good.clone()], b"\x08\x01")),
             ("names out of order", node(&[link(b"b", 1), good.clone()], b"\x08\x01")),
-            ("a link without its size", node(&[good.clone()], b"\x08\x02\x18\x00")),
+            ("a link without its size", node(core::slice::from_ref(&good), b"\x08\x02\x18\x00")),
             ("a size without its link", node(&[], b"\x08\x02\x18\x01\x20\x01")),
-            ("links and content", node(&[good.clone()], b"\x08\x02\x12\x01a\x18\x02\x20\x01")),
-            ("a wrong sum", node(&[good.clone()], b"\x08\x02\x18\x02\x20\x01")),
+            (
+                "links and content",
+                node(core::slice::from_ref(&good), b"\x08\x02\x12\x01a\x18\x02\x20\x01"),
+            ),
+            ("a wrong sum", node(core::slice::from_ref(&good), b"\x08\x02\x18\x02\x20\x01")),
         ];
         for (what, block) in cases {
             assert!(Node::decode(&block).is_err(), "{what}");

@@ -55,8 +55,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use ipld_core::ipld::Ipld;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::cid::{Cid, Codec};
 
     #[test]
     fn other_encodings_of_the_same_value_are_refused() {
@@ -84,5 +86,42 @@ mod tests {
         assert!(decode::<Ipld>(&[0x81; 60_000], 1 << 16).is_err());
         assert!(decode::<Ipld>(b"\x9b\x00\xff\xff\xff\xff\xff\xff\xff", 100).is_err());
         assert!(matches!(decode::<Ipld>(&[0; 9], 8), Err(CborError::TooLarge { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_survives_and_in_one_encoding_only(value in value()) {
+            let bytes = encode(&value);
+            prop_assert_eq!(&decode::<Ipld>(&bytes, bytes.len()).unwrap(), &value);
+            for end in 0..bytes.len() {
+                prop_assert!(decode::<Ipld>(&bytes[..end], 1 << 16).is_err());
+            }
+        }
+
+        #[test]
+        fn whatever_is_read_is_written_the_same(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(value) = decode::<Ipld>(&bytes, 40) {
+                prop_assert_eq!(encode(&value), bytes);
+            }
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Ipld> {
+        let cid = cid::Cid::from(Cid::from_digest(Codec::Raw, [7; 32]));
+        let leaf = prop_oneof![
+            Just(Ipld::Null),
+            Just(Ipld::Link(cid)),
+            any::<bool>().prop_map(Ipld::Bool),
+            any::<i64>().prop_map(|n| Ipld::Integer(n.into())),
+            any::<u64>().prop_map(|n| Ipld::Integer(n.into())),
+            any::<String>().prop_map(Ipld::String),
+            prop::collection::vec(any::<u8>(), 0..40).prop_map(Ipld::Bytes),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Ipld::List),
+                prop::collection::btree_map(any::<String>(), inner, 0..5).prop_map(Ipld::Map),
+            ]
+        })
     }
 }
