@@ -1,0 +1,487 @@
+//! An append-only log in segment files: writing with one flush a commit, reading, and what to make of
+//! a segment's end after a power cut.
+//!
+//! A frame that fails its checksum is a torn write when no later commit follows it in the last segment,
+//! and is cut off; anywhere else it is damage, reported and skipped. Nothing here knows what the
+//! payloads mean.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use kith_files::{File, Files, Open, PRIVATE_FILE, write_durably};
+
+use crate::error::StoreError;
+use crate::frame::{self, HEAD, Head, Place};
+use crate::scan::{Found, Scan};
+
+/// What precedes the first frame of a segment, in bytes.
+pub(crate) const HEADER: u64 = 32;
+
+/// The first bytes of every segment; the digit is the version of the format.
+const MAGIC: &[u8; 8] = b"kithseg1";
+
+/// How many bytes are gathered before they are written.
+const GATHER: usize = 1 << 20;
+
+/// How many segments are kept open for reading.
+const OPEN_AT_ONCE: usize = 16;
+
+/// Where a payload stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Location {
+    pub(crate) segment: u32,
+    pub(crate) offset: u32,
+    pub(crate) len: u32,
+}
+
+/// Up to where a log is known, and the last frame before that to recognise it by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) segment: u32,
+    pub(crate) end: u32,
+    pub(crate) last: u32,
+    pub(crate) crc: u32,
+}
+
+/// A frame of a log, read.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) location: Location,
+    pub(crate) crc: u32,
+    pub(crate) payload: Bytes,
+}
+
+impl Frame {
+    /// The place behind this frame.
+    pub(crate) const fn mark(&self) -> Mark {
+        let Location { segment, offset, len } = self.location;
+        Mark { segment, end: offset + HEAD as u32 + len, last: offset, crc: self.crc }
+    }
+}
+
+/// What takes the frames of a replay.
+pub(crate) type Sink<'a> = dyn FnMut(Frame) -> Result<(), StoreError> + 'a;
+
+/// Bytes that are no frames, where frames should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment.
+    pub file: PathBuf,
+    /// Where in it, in bytes.
+    pub offset: u64,
+    /// How much, in bytes.
+    pub len: u64,
+    /// Whether it was the unfinished end of the last write, which was never acknowledged.
+    pub torn: bool,
+}
+
+/// Which of the store's logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Ends the segments' names.
+    pub(crate) suffix: &'static str,
+    /// A new segment begins at this size, in bytes.
+    pub(crate) rotate_at: u64,
+    /// The largest payload, in bytes.
+    pub(crate) max_payload: usize,
+}
+
+/// A log on disk, for reading.
+#[derive(Debug)]
+pub(crate) struct Log {
+    files: Arc<dyn Files>,
+    dir: PathBuf,
+    shape: Shape,
+    salt: u64,
+    open: Mutex<BTreeMap<u32, Arc<dyn File>>>,
+}
+
+impl Log {
+    pub(crate) fn new(files: Arc<dyn Files>, dir: PathBuf, shape: Shape, salt: u64) -> Self {
+        Self { files, dir, shape, salt, open: Mutex::default() }
+    }
+
+    pub(crate) fn path(&self, segment: u32) -> PathBuf {
+        self.dir.join(format!("{segment:04}.{}", self.shape.suffix))
+    }
+
+    /// The numbers of the segments there are, in order, and their sizes in bytes.
+    pub(crate) fn segments(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+        let mut found = Vec::new();
+        for entry in self.files.list(&self.dir)? {
+            let stem = entry.name.strip_suffix(self.shape.suffix);
+            let number = stem.and_then(|stem| stem.strip_suffix('.')).map(str::parse);
+            if let (Some(Ok(number)), false) = (number, entry.stat.is_dir) {
+                found.push((number, entry.stat.size));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The payload at `location`, checked.
+    pub(crate) fn read(&self, location: Location) -> Result<Bytes, StoreError> {
+        let file = self.file(location.segment)?;
+        let mut bytes = vec![0; HEAD + (location.len as usize).min(self.shape.max_payload)];
+        let read = file.read_at(location.offset.into(), &mut bytes)?;
+        bytes.truncate(read);
+        let place = self.place(location.segment, location.offset.into());
+        let fits = |head: &Head| head.fits(place, bytes.get(HEAD..).unwrap_or_default());
+        if !Head::parse(&bytes).as_ref().is_some_and(fits) {
+            return Err(StoreError::Damaged {
+                file: self.path(location.segment),
+                offset: place.offset,
+                what: "the checksum does not hold; restore it from another box",
+            });
+        }
+        Ok(Bytes::from(bytes).slice(HEAD..))
+    }
+
+    /// Whether `mark` is a place in this very log.
+    pub(crate) fn knows(&self, mark: Mark) -> Result<bool, StoreError> {
+        if mark == Mark::default() {
+            return Ok(true);
+        }
+        let found = self.segments()?.into_iter().find(|(number, _)| *number == mark.segment);
+        if !found.is_some_and(|(_, size)| size >= mark.end.into()) {
+            return Ok(false);
+        }
+        if mark.last == 0 {
+            return Ok(true);
+        }
+        let mut head = [0; HEAD];
+        self.file(mark.segment)?.read_at(mark.last.into(), &mut head)?;
+        Ok(Head::parse(&head).is_some_and(|head| head.crc == mark.crc))
+    }
+
+    const fn place(&self, segment: u32, offset: u64) -> Place {
+        Place { salt: self.salt, segment, offset }
+    }
+
+    fn file(&self, segment: u32) -> Result<Arc<dyn File>, StoreError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(&segment) {
+            return Ok(Arc::clone(file));
+        }
+        if open.len() >= OPEN_AT_ONCE {
+            open.pop_first();
+        }
+        let file = self.files.open(&self.path(segment), Open::Read)?;
+        open.insert(segment, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Hands every frame behind `from` to `sink`, and tells what was damaged and where the good part
+    /// of the last segment ends.
+    pub(crate) fn replay(&self, from: Mark, sink: &mut Sink<'_>) -> Result<Replay, StoreError> {
+        let segments = self.segments()?;
+        let last = segments.last().map(|(number, _)| *number);
+        let mut replay = Replay { mark: from, damage: Vec::new() };
+        for (number, size) in segments {
+            if number < from.segment {
+                continue;
+            }
+            let start = if number == from.segment { from.end.into() } else { HEADER };
+            let header = self.header(number)?;
+            if start == HEADER && header.is_none() {
+                replay.damage.push(self.damage(number, 0, HEADER.min(size), size <= HEADER));
+            }
+            if number != replay.mark.segment {
+                replay.mark = Mark { segment: number, end: HEADER as u32, last: 0, crc: 0 };
+            }
+            let end = match last {
+                Some(last) if last == number => self.survey(number, start, size, &mut replay)?,
+                Some(_) | None => size,
+            };
+            self.replay_segment((number, start, end), &mut replay, sink)?;
+        }
+        Ok(replay)
+    }
+
+    fn replay_segment(
+        &self,
+        (number, start, end): (u32, u64, u64),
+        replay: &mut Replay,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), StoreError> {
+        let mut scan = self.scan(number, start, end)?;
+        while let Some(found) = scan.next()? {
+            match found {
+                Found::Frame { offset, head, payload } => {
+                    let (offset, len) = (offset as u32, head.len as u32);
+                    let location = Location { segment: number, offset, len };
+                    let frame = Frame { location, crc: head.crc, payload };
+                    replay.mark = frame.mark();
+                    sink(frame)?;
+                }
+                Found::Gap { from, to } => {
+                    replay.damage.push(self.damage(number, from, to - from, false));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the last segment's good part ends: before the first bad bytes that no commit follows.
+    fn survey(
+        &self,
+        number: u32,
+        start: u64,
+        size: u64,
+        replay: &mut Replay,
+    ) -> Result<u64, StoreError> {
+        let mut torn = None;
+        let mut scan = self.scan(number, start, size)?;
+        while let Some(found) = scan.next()? {
+            match found {
+                Found::Frame { head, .. } if head.begins => torn = None,
+                Found::Frame { .. } => {}
+                Found::Gap { from, .. } => torn = torn.or(Some(from)),
+            }
+        }
+        if let Some(from) = torn {
+            replay.damage.push(self.damage(number, from, size - from, true));
+        }
+        Ok(torn.unwrap_or(size))
+    }
+
+    fn scan(&self, segment: u32, start: u64, end: u64) -> Result<Scan, StoreError> {
+        let place = self.place(segment, start);
+        Ok(Scan::new(self.file(segment)?, place, end, self.shape.max_payload))
+    }
+
+    fn damage(&self, segment: u32, offset: u64, len: u64, torn: bool) -> Damage {
+        Damage { file: self.path(segment), offset, len, torn }
+    }
+
+    /// The flags of a segment, if its header is whole.
+    pub(crate) fn header(&self, segment: u32) -> Result<Option<Flags>, StoreError> {
+        let mut bytes = [0; HEADER as usize];
+        self.file(segment)?.read_at(0, &mut bytes)?;
+        let crc = crc32c::crc32c(&bytes[..28]).to_le_bytes();
+        let whole = bytes.starts_with(MAGIC) && bytes[28..] == crc;
+        Ok(whole.then_some(Flags { snapshot: bytes[8] != 0 }))
+    }
+
+    /// Removes segments that a snapshot made void. A cut in between leaves some, which is harmless.
+    fn remove_before(&self, snapshot: u32) -> Result<(), StoreError> {
+        for (number, _) in self.segments()?.into_iter().filter(|(number, _)| *number < snapshot) {
+            self.files.remove(&self.path(number))?;
+            self.forget(number);
+        }
+        Ok(self.files.sync_dir(&self.dir)?)
+    }
+
+    pub(crate) fn forget(&self, segment: u32) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&segment);
+    }
+
+    pub(crate) fn files(&self) -> &dyn Files {
+        &*self.files
+    }
+
+    /// The bytes of a segment's header.
+    fn header_bytes(&self, segment: u32, flags: Flags) -> [u8; HEADER as usize] {
+        let mut bytes = [0; HEADER as usize];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8] = flags.snapshot.into();
+        bytes[12..16].copy_from_slice(&segment.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.salt.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..28]).to_le_bytes();
+        bytes[28..].copy_from_slice(&crc);
+        bytes
+    }
+}
+
+/// The salt in the header of a segment, for when the store's own copy is gone.
+pub(crate) fn salt_in(header: &[u8]) -> Option<u64> {
+    let crc = crc32c::crc32c(header.get(..28)?).to_le_bytes();
+    let whole = header.starts_with(MAGIC) && header.get(28..32)? == crc;
+    whole.then(|| header[16..24].try_into().ok().map(u64::from_le_bytes))?
+}
+
+/// What a segment's header says of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flags {
+    /// Everything in the segments before it is void.
+    pub(crate) snapshot: bool,
+}
+
+/// What a replay came upon.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    pub(crate) mark: Mark,
+    pub(crate) damage: Vec<Damage>,
+}
+
+/// The one that appends to a log.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    log: Arc<Log>,
+    file: Option<Arc<dyn File>>,
+    /// The end of what is flushed.
+    mark: Mark,
+    /// The end of what is gathered.
+    next: Mark,
+    gathered: Vec<u8>,
+    written: u64,
+    repair: Repair,
+}
+
+/// What has to be done before the next frame is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repair {
+    Nothing,
+    /// Cut off what a failed write left.
+    Truncate,
+    /// That, and never use the segment again: after a failed flush its pages are in doubt.
+    Leave,
+}
+
+impl Writer {
+    /// Goes on behind `replay`, whose torn end is cut off before the first write.
+    pub(crate) fn resume(log: Arc<Log>, replay: &Replay) -> Self {
+        let mark = replay.mark;
+        let torn = replay.damage.iter().any(|damage| damage.torn);
+        let repair = if torn { Repair::Truncate } else { Repair::Nothing };
+        let (gathered, written) = (Vec::new(), mark.end.into());
+        Self { log, file: None, mark, next: mark, gathered, written, repair }
+    }
+
+    /// Adds one frame to the commit under way. Nothing lasts before [`Writer::flush`].
+    pub(crate) fn append(&mut self, parts: &[&[u8]]) -> Result<Location, StoreError> {
+        let size = parts.iter().map(|part| part.len()).sum();
+        let limit = self.log.shape.max_payload;
+        if size == 0 || size > limit {
+            return Err(StoreError::TooLarge { size, limit });
+        }
+        let begins = self.next == self.mark;
+        if begins {
+            self.ready()?;
+        }
+        let Mark { segment, end: offset, .. } = self.next;
+        let place = self.log.place(segment, offset.into());
+        let crc = frame::push(&mut self.gathered, place, begins, parts);
+        let len = size as u32;
+        self.next = Mark { segment, end: offset + HEAD as u32 + len, last: offset, crc };
+        if self.gathered.len() >= GATHER {
+            self.write()?;
+        }
+        Ok(Location { segment, offset, len })
+    }
+
+    /// Makes all appended frames last.
+    pub(crate) fn flush(&mut self) -> Result<Mark, StoreError> {
+        if self.next == self.mark {
+            return Ok(self.mark);
+        }
+        self.write()?;
+        if let Some(file) = &self.file
+            && let Err(error) = file.sync_data()
+        {
+            self.drop_commit(Repair::Leave);
+            return Err(error.into());
+        }
+        self.mark = self.next;
+        Ok(self.mark)
+    }
+
+    /// Drops the commit under way.
+    pub(crate) fn abort(&mut self) {
+        if self.next != self.mark {
+            self.drop_commit(Repair::Truncate);
+        }
+    }
+
+    pub(crate) const fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    fn drop_commit(&mut self, repair: Repair) {
+        self.gathered.clear();
+        self.next = self.mark;
+        self.written = self.mark.end.into();
+        if self.repair != Repair::Leave {
+            self.repair = repair;
+        }
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        if let Some(file) = &self.file
+            && let Err(error) = file.write_at(self.written, &self.gathered)
+        {
+            self.drop_commit(Repair::Truncate);
+            return Err(error.into());
+        }
+        self.written += self.gathered.len() as u64;
+        self.gathered.clear();
+        Ok(())
+    }
+
+    /// Sees to it that there is a sound segment to write to.
+    fn ready(&mut self) -> Result<(), StoreError> {
+        let none_yet = self.mark == Mark::default();
+        if self.file.is_none() && !none_yet {
+            self.file = Some(self.log.files.open(&self.log.path(self.mark.segment), Open::Write)?);
+        }
+        if let (Some(file), true) = (&self.file, self.repair != Repair::Nothing) {
+            file.set_size(self.mark.end.into())?;
+            if u64::from(self.mark.end) == HEADER {
+                // The cut may have come before the header was whole.
+                file.write_at(0, &self.log.header_bytes(self.mark.segment, Flags::default()))?;
+            }
+            file.sync_data()?;
+        }
+        if none_yet
+            || self.repair == Repair::Leave
+            || u64::from(self.mark.end) >= self.log.shape.rotate_at
+        {
+            self.rotate(Flags::default())?;
+        }
+        self.repair = Repair::Nothing;
+        Ok(())
+    }
+
+    /// Begins a new segment that holds `payloads` and makes all before it void, then removes those.
+    pub(crate) fn snapshot(&mut self, payloads: &[Vec<u8>]) -> Result<(), StoreError> {
+        let log = Arc::clone(&self.log);
+        let segment = self.mark.segment + 1;
+        let mut bytes = log.header_bytes(segment, Flags { snapshot: true }).to_vec();
+        let mut mark = Mark { segment, end: HEADER as u32, last: 0, crc: 0 };
+        for payload in payloads {
+            let last = bytes.len() as u32;
+            let place = log.place(segment, last.into());
+            let crc = frame::push(&mut bytes, place, mark.last == 0, &[payload]);
+            mark = Mark { segment, end: bytes.len() as u32, last, crc };
+        }
+        let name = format!("{segment:04}.{}", log.shape.suffix);
+        write_durably(log.files(), &log.dir, &name, &bytes, PRIVATE_FILE)?;
+        log.forget(segment);
+        self.file = Some(log.files.open(&log.path(segment), Open::Write)?);
+        (self.mark, self.next, self.written) = (mark, mark, mark.end.into());
+        self.repair = Repair::Nothing;
+        log.remove_before(segment)
+    }
+
+    /// Begins a new segment. Its header and its name last before the first frame is written.
+    fn rotate(&mut self, flags: Flags) -> Result<(), StoreError> {
+        let segment = self.mark.segment + 1;
+        let path = self.log.path(segment);
+        if self.log.files.stat(&path)?.is_some() {
+            // Left by a creation that failed; no frame of it was ever acknowledged.
+            self.log.files.remove(&path)?;
+            self.log.forget(segment);
+        }
+        let file = self.log.files.open(&path, Open::Create(PRIVATE_FILE))?;
+        file.write_at(0, &self.log.header_bytes(segment, flags))?;
+        file.sync_data()?;
+        self.log.files.sync_dir(&self.log.dir)?;
+        self.file = Some(file);
+        self.mark = Mark { segment, end: HEADER as u32, last: 0, crc: 0 };
+        self.next = self.mark;
+        self.written = HEADER;
+        Ok(())
+    }
+}

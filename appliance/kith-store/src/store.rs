@@ -1,0 +1,443 @@
+//! The store itself: opening it, and who may touch the index when.
+//!
+//! Locks are taken in this order: a log's writer, then the keeper of the index. Readers take neither.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use kith_core::fold::Fold;
+use kith_core::record::MAX_RECORD;
+use kith_files::{
+    Files, Kind, Lock, Open, PRIVATE_DIR, PRIVATE_FILE, Space, create_dir_durably, read_whole,
+    write_durably,
+};
+
+use crate::append::Queue;
+use crate::blocks::{self, PackWriter};
+use crate::error::{IndexError, StoreError};
+use crate::index::{Index, Opening};
+use crate::local::{Local, LocalChange};
+use crate::recover::{IndexOrigin, Opened, Parts, Step};
+use crate::rows::{Changes, Progress};
+use crate::segments::{Damage, HEADER, Log, Mark, Shape, Writer, salt_in};
+
+/// How many bytes of frames go into the index before it is made to last, so that little is replayed
+/// after a power cut.
+const CHECKPOINT_EVERY: u64 = 32 << 20;
+
+/// The file with the store's salt.
+const SALT: &str = "store";
+
+/// The first bytes of that file; the digit is the version of the format.
+const SALT_MAGIC: &[u8; 8] = b"kithsto1";
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the index is, on a real file system; `index` in the store's directory when `None`.
+    pub index_dir: Option<PathBuf>,
+    /// Bytes of cache for the index; 1 to 4 MiB is right.
+    pub cache: u64,
+    /// Bytes that blocks leave free on the disk.
+    pub reserve: u64,
+    /// Size at which a new segment begins, in bytes.
+    pub segment: u64,
+    /// How long sled may take to open before the index is made anew.
+    pub timeout: Duration,
+    /// Whether to make the index anew in any case.
+    pub rebuild: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            index_dir: None,
+            cache: 2 << 20,
+            reserve: 16 << 20,
+            segment: 32 << 20,
+            timeout: Duration::from_secs(30),
+            rebuild: false,
+        }
+    }
+}
+
+/// What was found when the store was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    /// How the index came about.
+    pub index: IndexOrigin,
+    /// What is damaged, and what was cut off as the unfinished end of the last write.
+    pub damage: Vec<Damage>,
+}
+
+/// How much is in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records in all spaces.
+    pub records: u64,
+    /// Blocks.
+    pub blocks: u64,
+    /// Bytes in blocks.
+    pub block_bytes: u64,
+}
+
+/// An open store. Clones share it; the last one to go closes it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) parts: Parts,
+    pub(crate) reserve: u64,
+    /// `None` only while a failed index is replaced.
+    index: RwLock<Option<Arc<Index>>>,
+    keeper: Mutex<Keeper>,
+    counts: Mutex<Counts>,
+    pub(crate) queue: Mutex<Queue>,
+    pub(crate) turn: Condvar,
+    pub(crate) log: Mutex<Writer>,
+    pub(crate) packs: Mutex<PackWriter>,
+    local: Local,
+    findings: Findings,
+    _lock: Box<dyn Lock>,
+}
+
+impl core::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Inner").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+/// Who changes the index.
+#[derive(Debug)]
+struct Keeper {
+    progress: Progress,
+    /// Whether the file that says the index is in good order still stands.
+    clean: bool,
+    failed: bool,
+    /// How far both logs are flushed, as far as the index has been told.
+    durable: (Mark, Mark),
+    /// Bytes of frames since the index was last made to last.
+    unsaved: u64,
+}
+
+impl Store {
+    /// Opens, or makes, the store in `dir`. `report` hears how far the logs are read.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], or what the disk says. Damage is no error but a finding.
+    pub fn open(
+        files: Arc<dyn Files>,
+        dir: &Path,
+        fold: Arc<dyn Fold>,
+        options: &Options,
+        report: &mut dyn FnMut(Step),
+    ) -> Result<Self, StoreError> {
+        let lock = prepare(&*files, dir)?;
+        let salt = salt(&*files, dir)?;
+        let (local, mut damage) = Local::open(Arc::clone(&files), dir.join("local"), salt)?;
+        let parts = parts((files, dir), fold, options, salt);
+        let mut opened = parts.open_index(options.rebuild)?;
+        let replays = parts.catch_up(&mut opened, None, report);
+        // An index that fails while it is brought up to date is as bad as one that does not open.
+        let (log, packs) = match replays {
+            Err(StoreError::Index(error)) => {
+                drop(opened.index);
+                opened = parts.open_index(true)?;
+                opened.origin = IndexOrigin::Rebuilt(error.to_string());
+                parts.catch_up(&mut opened, None, report)?
+            }
+            other => other?,
+        };
+        damage.extend(log.damage.iter().chain(&packs.damage).cloned());
+        let Opened { index, progress, origin, clean } = opened;
+        let durable = (log.mark, packs.mark);
+        let keeper = Keeper { progress, clean, failed: false, durable, unsaved: 0 };
+        let inner = Inner {
+            log: Mutex::new(Writer::resume(Arc::clone(&parts.log), &log)),
+            packs: Mutex::new(PackWriter::resume(Arc::clone(&parts.packs), &packs)),
+            parts,
+            reserve: options.reserve,
+            index: RwLock::new(Some(Arc::new(index))),
+            counts: Mutex::new(counts_of(&progress)),
+            keeper: Mutex::new(keeper),
+            queue: Mutex::default(),
+            turn: Condvar::new(),
+            local,
+            findings: Findings { index: origin, damage },
+            _lock: lock,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What was found when the store was opened.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.inner.findings
+    }
+
+    /// How much is in the store.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        *locked(&self.inner.counts)
+    }
+
+    /// The room on the store's disk.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn free_space(&self) -> Result<Space, StoreError> {
+        Ok(self.inner.parts.files.space(&self.inner.parts.dir)?)
+    }
+
+    /// Changes local values, all of them or none; they last on return.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] for keys above [`crate::MAX_KEY`] or changes above
+    /// [`crate::MAX_LOCAL`], or what the disk says; then nothing has changed.
+    pub fn local_put(&self, changes: &[LocalChange<'_>]) -> Result<(), StoreError> {
+        self.inner.local.put(changes)
+    }
+
+    /// The local value at `key`.
+    #[must_use]
+    pub fn local_get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.inner.local.get(key)
+    }
+
+    /// All local values whose key begins with `prefix`, in order.
+    #[must_use]
+    pub fn local_scan(&self, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.inner.local.scan(prefix)
+    }
+
+    /// Makes the index last as it is, so that the next start reads nothing again. Dropping the store
+    /// does it too; calling it when nothing has changed writes nothing.
+    ///
+    /// # Errors
+    /// What the index or the disk says; nothing is lost then.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.inner.checkpoint()
+    }
+}
+
+impl Inner {
+    pub(crate) fn index(&self) -> Result<Arc<Index>, StoreError> {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let missing = || IndexError::Directory("it is being replaced".into());
+        Ok(Arc::clone(index.as_ref().ok_or_else(missing)?))
+    }
+
+    /// A sound index; one that failed is replaced first.
+    pub(crate) fn sound_index(&self) -> Result<Arc<Index>, StoreError> {
+        let mut keeper = locked(&self.keeper);
+        if keeper.failed {
+            self.heal(&mut keeper)?;
+        }
+        self.index()
+    }
+
+    /// Remembers that the index failed; the next writer replaces it.
+    pub(crate) fn index_failed(&self, error: &IndexError) {
+        tracing::error!("the index failed: {error}");
+        locked(&self.keeper).failed = true;
+    }
+
+    /// Changes the index in small steps. `change` is called until it has nothing more to do.
+    pub(crate) fn change_index(
+        &self,
+        moved: Moved,
+        change: &mut dyn FnMut(&mut Changes<'_>, &mut Progress) -> Result<bool, IndexError>,
+    ) -> Result<(), StoreError> {
+        let mut keeper = locked(&self.keeper);
+        match moved {
+            Moved::Log(mark, _) => keeper.durable.0 = mark,
+            Moved::Packs(mark, _) => keeper.durable.1 = mark,
+            Moved::Nothing => {}
+        }
+        if keeper.failed {
+            // What is durable is found in the logs.
+            return self.heal(&mut keeper);
+        }
+        if keeper.clean {
+            self.parts.mark_unclean()?;
+            keeper.clean = false;
+        }
+        let index = self.index()?;
+        let result = keeper.apply(&index, moved, change);
+        if let Err(error) = &result {
+            tracing::error!("the index failed: {error}");
+            keeper.failed = true;
+        }
+        *locked(&self.counts) = counts_of(&keeper.progress);
+        result?;
+        if keeper.unsaved >= CHECKPOINT_EVERY {
+            index.flush()?;
+            keeper.unsaved = 0;
+        }
+        Ok(())
+    }
+
+    /// Closes the failed index, opens it again, and makes it anew if that is what it takes.
+    fn heal(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
+        let mut slot = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = None;
+        if keeper.clean {
+            self.parts.mark_unclean()?;
+            keeper.clean = false;
+        }
+        let mut opened = self.parts.open_index(false)?;
+        let limits = Some(keeper.durable);
+        if let Err(StoreError::Index(_)) = self.parts.catch_up(&mut opened, limits, &mut |_| ()) {
+            drop(opened.index);
+            opened = self.parts.open_index(true)?;
+            self.parts.catch_up(&mut opened, limits, &mut |_| ())?;
+        }
+        keeper.progress = opened.progress;
+        keeper.failed = false;
+        *locked(&self.counts) = counts_of(&opened.progress);
+        *slot = Some(Arc::new(opened.index));
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        let mut keeper = locked(&self.keeper);
+        if keeper.clean || keeper.failed {
+            return Ok(());
+        }
+        self.parts.close(&*self.index()?, &keeper.progress)?;
+        keeper.clean = true;
+        keeper.unsaved = 0;
+        Ok(())
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = self.checkpoint() {
+            tracing::warn!(
+                "the index was not closed in good order and is checked next time: {error}"
+            );
+        }
+    }
+}
+
+/// Which log has grown, up to where, and by how many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moved {
+    Nothing,
+    Log(Mark, u64),
+    Packs(Mark, u64),
+}
+
+impl Keeper {
+    fn apply(
+        &mut self,
+        index: &Index,
+        moved: Moved,
+        change: &mut dyn FnMut(&mut Changes<'_>, &mut Progress) -> Result<bool, IndexError>,
+    ) -> Result<(), IndexError> {
+        let mut changes = Changes::new(index);
+        while change(&mut changes, &mut self.progress)? {
+            if changes.len() >= crate::materialise::ROWS_AT_ONCE {
+                changes.finish(&mut self.progress)?;
+            }
+        }
+        match moved {
+            Moved::Log(mark, _) => self.progress.log = mark,
+            Moved::Packs(mark, _) => self.progress.packs = mark,
+            Moved::Nothing => {}
+        }
+        if let Moved::Log(_, bytes) | Moved::Packs(_, bytes) = moved {
+            self.unsaved += bytes;
+        }
+        changes.finish(&mut self.progress)
+    }
+}
+
+fn counts_of(progress: &Progress) -> Counts {
+    let Progress { records, blocks, block_bytes, .. } = *progress;
+    Counts { records, blocks, block_bytes }
+}
+
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the store's directories and takes its lock.
+pub(crate) fn prepare(files: &dyn Files, dir: &Path) -> Result<Box<dyn Lock>, StoreError> {
+    create_dir_durably(files, dir, PRIVATE_DIR)?;
+    let lock = files.lock(&dir.join("lock")).map_err(|error| match error.kind() {
+        Kind::Locked => StoreError::InUse(dir.to_owned()),
+        Kind::NoSpace
+        | Kind::ReadOnly
+        | Kind::Io
+        | Kind::NotFound
+        | Kind::Exists
+        | Kind::Denied => error.into(),
+    })?;
+    for name in ["log", "packs", "local", "blocks", blocks::STAGING] {
+        create_dir_durably(files, &dir.join(name), PRIVATE_DIR)?;
+    }
+    blocks::clear_staging(files, dir)?;
+    Ok(lock)
+}
+
+pub(crate) fn parts(
+    (files, dir): (Arc<dyn Files>, &Path),
+    fold: Arc<dyn Fold>,
+    options: &Options,
+    salt: u64,
+) -> Parts {
+    let rotate_at = options.segment;
+    let log = Shape { suffix: "seg", rotate_at, max_payload: MAX_RECORD };
+    let pack = Shape { suffix: "pack", rotate_at, max_payload: blocks::MAX_FRAME };
+    Parts {
+        log: Arc::new(Log::new(Arc::clone(&files), dir.join("log"), log, salt)),
+        packs: Arc::new(Log::new(Arc::clone(&files), dir.join("packs"), pack, salt)),
+        files,
+        dir: dir.to_owned(),
+        index_dir: options.index_dir.clone().unwrap_or_else(|| dir.join("index")),
+        opening: Opening { cache: options.cache, timeout: options.timeout },
+        fold,
+    }
+}
+
+/// The number that makes this store's frames its own; drawn once, and kept in every segment as well.
+pub(crate) fn salt(files: &dyn Files, dir: &Path) -> Result<u64, StoreError> {
+    if let Some(bytes) = read_whole(files, &dir.join(SALT), 64)?
+        && let Some(salt) = parse_salt(&bytes)
+    {
+        return Ok(salt);
+    }
+    let salt = match salt_of_segments(files, dir)? {
+        Some(salt) => salt,
+        None => getrandom::u64().map_err(StoreError::Random)?,
+    };
+    let mut bytes = [&SALT_MAGIC[..], &salt.to_le_bytes()].concat();
+    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
+    write_durably(files, dir, SALT, &bytes, PRIVATE_FILE)?;
+    Ok(salt)
+}
+
+fn parse_salt(bytes: &[u8]) -> Option<u64> {
+    let crc = crc32c::crc32c(bytes.get(..16)?).to_le_bytes();
+    let whole = bytes.starts_with(SALT_MAGIC) && bytes.get(16..) == Some(&crc);
+    whole.then(|| bytes[8..16].try_into().ok().map(u64::from_le_bytes))?
+}
+
+fn salt_of_segments(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreError> {
+    for name in ["log", "packs", "local"] {
+        let dir = dir.join(name);
+        for entry in files.list(&dir)? {
+            let mut header = [0; HEADER as usize];
+            files.open(&dir.join(&entry.name), Open::Read)?.read_at(0, &mut header)?;
+            if let Some(salt) = salt_in(&header) {
+                return Ok(Some(salt));
+            }
+        }
+    }
+    Ok(None)
+}

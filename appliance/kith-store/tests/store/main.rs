@@ -1,0 +1,4 @@
+//! The store as its callers see it: what it keeps, what it survives, and what it says when it cannot.
+
+mod keep;
+mod scene;
