@@ -8,6 +8,7 @@ pub mod command;
 pub mod control;
 pub mod refusal;
 pub mod reply;
+pub mod role;
 pub mod status;
 
 /// The collection files go to when nobody names another.

@@ -1,1 +1,16 @@
-//! (not yet)
+//! The supervisor: opens the sockets, starts the roles with them, watches them, starts them again or
+//! gives them up, and stops them.
+//!
+//! It parses nothing that came from a network, prints nothing, and holds no content: what a role says
+//! about itself arrives as the types of `kith_model::role`.
+
+pub mod policy;
+pub mod process;
+pub mod role;
+pub mod run;
+pub mod signals;
+pub mod sockets;
+pub mod state;
+pub mod status;
+
+pub use run::{Announcement, Options, SuperviseError, Supervisor};

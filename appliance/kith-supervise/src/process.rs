@@ -1,0 +1,151 @@
+//! The one place where a process of ours is started and ended.
+//!
+//! A role is this very program again (`/proc/self/exe`, which stays itself while an update replaces the
+//! file), with its end of a socket pair as standard input. When the supervisor dies, however it does,
+//! that pair closes and the role ends; no process is left behind.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+
+use kith_model::role::{MAX_MESSAGE, Report, Spawned};
+use kith_role::socket::{Channel, ChannelError};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+/// What a role is started with, time and again.
+#[derive(Debug)]
+pub struct Recipe {
+    /// Its command line after the program's name.
+    pub arguments: Vec<OsString>,
+    /// What it is told first.
+    pub spawned: Spawned,
+    /// The sockets it is handed with that.
+    pub sockets: Vec<OwnedFd>,
+}
+
+/// A role's process and the channel to it.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    channel: Channel,
+    talking: bool,
+}
+
+/// Why a process cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no channel to it.
+    #[error("cannot make a socket pair")]
+    Pair(#[source] io::Error),
+    /// The kernel refuses.
+    #[error("cannot start /proc/self/exe")]
+    Spawn(#[source] io::Error),
+    /// It does not hear what it is told.
+    #[error("cannot tell it what to do")]
+    Tell(#[from] ChannelError),
+}
+
+/// Something a process does.
+#[derive(Debug)]
+pub enum Sign {
+    /// It says something.
+    Report(Report),
+    /// It has closed its channel; its end should follow.
+    Silent,
+    /// It says what nobody understands.
+    Babble(ChannelError),
+    /// It has ended; in words that continue "because".
+    Ended(String),
+}
+
+impl Process {
+    /// Starts a role.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub async fn start(recipe: &Recipe) -> Result<Self, StartError> {
+        let (mut channel, theirs) = Channel::pair(MAX_MESSAGE).map_err(StartError::Pair)?;
+        let child = Command::new("/proc/self/exe")
+            .args(&recipe.arguments)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            // Ctrl-C in a terminal reaches a whole group; roles are stopped by their supervisor.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(StartError::Spawn)?;
+        let sockets: Vec<_> = recipe.sockets.iter().map(|socket| socket.as_fd()).collect();
+        channel.send(&recipe.spawned, &sockets).await?;
+        Ok(Self { child, channel, talking: true })
+    }
+
+    /// Its process id, until its end has been noticed.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits for what it does next. May be cancelled without losing anything.
+    pub async fn sign(&mut self) -> Sign {
+        tokio::select! {
+            // What it said last comes before its end.
+            biased;
+            received = self.channel.receive::<Report>(), if self.talking => match received {
+                Ok(Some((report, _))) => Sign::Report(report),
+                Ok(None) => {
+                    self.talking = false;
+                    Sign::Silent
+                }
+                Err(error) => {
+                    self.talking = false;
+                    Sign::Babble(error)
+                }
+            },
+            status = self.child.wait() => Sign::Ended(match status {
+                Ok(status) => words(status),
+                Err(error) => format!("nobody knows how it ended: {error}"),
+            }),
+        }
+    }
+
+    /// Asks it to end.
+    pub fn stop(&self) {
+        // It still has its id while its end has not been collected, so no other process is meant.
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        if let Some(pid) = pid
+            && let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM)
+        {
+            tracing::warn!(pid, %error, "cannot be asked to end");
+        }
+    }
+
+    /// Ends it.
+    pub fn kill(&mut self) {
+        if let Err(error) = self.child.start_kill() {
+            tracing::warn!(%error, "cannot be killed");
+        }
+    }
+}
+
+fn words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with status {code}"),
+        (None, Some(signal)) => format!("it was killed by signal {signal}"),
+        (None, None) => format!("it ended with {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_in_words() {
+        assert_eq!(words(ExitStatus::from_raw(3 << 8)), "it ended with status 3");
+        assert_eq!(words(ExitStatus::from_raw(9)), "it was killed by signal 9");
+    }
+}

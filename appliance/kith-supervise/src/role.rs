@@ -1,0 +1,90 @@
+//! The other side: how a role that was started by [`crate::process`] takes what it is handed.
+
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+use kith_model::role::{MAX_MESSAGE, Report, Spawned};
+use kith_role::sandbox::{self, SandboxError};
+use kith_role::socket::{Channel, ChannelError, HandoverError, tcp_listener, udp_socket};
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why a role cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum EnterError {
+    /// Its standard input is not a supervisor's channel.
+    #[error("a role is started by kith run, not by hand")]
+    NoSupervisor(#[source] io::Error),
+    /// The channel breaks.
+    #[error("cannot hear the supervisor")]
+    Channel(#[from] ChannelError),
+    /// The supervisor ends before it has begun.
+    #[error("the supervisor ended before it said what to do")]
+    Gone,
+    /// The supervisor hands over too much or too little.
+    #[error("the supervisor hands over {0} sockets instead of two")]
+    Count(usize),
+    /// The supervisor hands over something else.
+    #[error("the supervisor hands over something else")]
+    Kind(#[from] HandoverError),
+    /// The kernel does not take a privilege back.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
+/// What the node is handed.
+#[derive(Debug)]
+pub struct Entered {
+    /// What it is told.
+    pub spawned: Spawned,
+    /// The panel's listener.
+    pub panel: TcpListener,
+    /// The peers' socket.
+    pub peers: UdpSocket,
+    /// The channel to the supervisor; it closes when the role shall end.
+    pub supervisor: OwnedFd,
+}
+
+/// Takes what the supervisor hands to a node.
+///
+/// # Errors
+/// [`EnterError`] when this process was not started by a supervisor.
+pub async fn enter() -> Result<Entered, EnterError> {
+    sandbox::enter()?;
+    // The name that ps shows; the kernel made it "exe", from /proc/self/exe.
+    nix::sys::prctl::set_name(c"kith-node").ok();
+    let supervisor = descriptor().map_err(EnterError::NoSupervisor)?;
+    let mut first = own_channel().map_err(EnterError::NoSupervisor)?;
+    let (spawned, sockets) = first.receive::<Spawned>().await?.ok_or(EnterError::Gone)?;
+    let [panel, peers] =
+        <[OwnedFd; 2]>::try_from(sockets).map_err(|sockets| EnterError::Count(sockets.len()))?;
+    Ok(Entered { spawned, panel: tcp_listener(panel)?, peers: udp_socket(peers)?, supervisor })
+}
+
+fn descriptor() -> io::Result<OwnedFd> {
+    io::stdin().as_fd().try_clone_to_owned()
+}
+
+fn own_channel() -> io::Result<Channel> {
+    Channel::from_fd(descriptor()?, MAX_MESSAGE)
+}
+
+/// Tells the supervisor why this role is about to end.
+pub async fn complain(message: String) {
+    let Ok(mut channel) = own_channel() else { return };
+    if let Err(error) = channel.send(&Report::Failed { message }, &[]).await {
+        tracing::debug!(%error, "the supervisor is not told");
+    }
+}
+
+/// Waits for SIGTERM, then closes the channel to the supervisor: a role has one reason to end, that
+/// this channel is closed, whoever wants it to.
+///
+/// # Errors
+/// What the kernel says.
+pub async fn end_on_sigterm() -> io::Result<()> {
+    signal(SignalKind::terminate())?.recv().await;
+    shutdown(io::stdin().as_raw_fd(), Shutdown::Both)?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! `STATE/supervise.sock`: tells whoever may open it how the roles are, also when the node is down.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+use kith_model::role::{MAX_MESSAGE, SuperviseAsk, Supervision};
+use kith_role::socket::{self, Channel, ChannelError};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::run::chain;
+
+/// The name of the socket in the state.
+pub const SOCKET: &str = "supervise.sock";
+
+/// How many may ask at once; the rest wait. Enough for a few terminals and a monitor.
+const MAX_CLIENTS: usize = 8;
+
+/// How long a client may take for its question, so that idle ones do not keep others out.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers for ever. Where the socket cannot be made the roles go on without it.
+pub(crate) async fn serve(state: &Path, status: watch::Receiver<Supervision>) -> Infallible {
+    let listener = match socket::bind(state, SOCKET, MAX_MESSAGE) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "the supervisor cannot be asked how it is");
+            return std::future::pending().await;
+        }
+    };
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if clients.len() < MAX_CLIENTS => match accepted {
+                Ok(channel) => {
+                    clients.spawn(tokio::time::timeout(PATIENCE, answer(channel, status.clone())));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "somebody cannot ask the supervisor");
+                    tokio::time::sleep(PATIENCE).await;
+                }
+            },
+            Some(_) = clients.join_next() => {}
+        }
+    }
+}
+
+/// One client; it is gone when it takes too long or says what nobody understands.
+async fn answer(
+    mut channel: Channel,
+    status: watch::Receiver<Supervision>,
+) -> Result<(), ChannelError> {
+    while let Some((ask, _)) = channel.receive::<SuperviseAsk>().await? {
+        match ask {
+            SuperviseAsk::Status => {
+                let now = status.borrow().clone();
+                channel.send(&now, &[]).await?;
+            }
+        }
+    }
+    Ok(())
+}
