@@ -252,6 +252,24 @@ impl SignedBytes {
         self.record
     }
 
+    /// The space it is said to belong to.
+    #[must_use]
+    pub fn claimed_space(&self) -> SpaceId {
+        self.record.space()
+    }
+
+    /// The class it is said to belong to.
+    #[must_use]
+    pub const fn claimed_class(&self) -> &Class {
+        self.record.class()
+    }
+
+    /// When it is said to have been said.
+    #[must_use]
+    pub const fn claimed_time(&self) -> Hlc {
+        self.record.time()
+    }
+
     /// Checks the signature, the one expensive step.
     ///
     /// # Errors
