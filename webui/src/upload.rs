@@ -1,0 +1,271 @@
+//! Files on their way in, from forms and from programs: streamed to the store with its backpressure,
+//! never gathered here.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use kith_model::DEFAULT_COLLECTION;
+use kith_model::command::Command;
+use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::reply::FileEntry;
+use tokio::sync::mpsc;
+
+use crate::answer::{Answer, Failure, refuse, see, text};
+use crate::ask::{Ask, Fields, expect_reply};
+use crate::backend::{Pieces, Written};
+use crate::dispatch::check_token;
+use crate::download::media_type;
+use crate::flash::Flash;
+use crate::lang::msg;
+use crate::multipart::{Multipart, MultipartError};
+use crate::pages::files::{address, target};
+use crate::urls;
+
+/// How long the next bytes of an upload may take.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How much of an upload that was refused is still read, so that the browser gets to see why, and for
+/// how long.
+const DRAIN_BYTES: usize = 256 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Pieces between the parser and the store: enough to keep both busy.
+const PIECES: usize = 4;
+
+/// The longest text field beside the files, in bytes.
+const MAX_FIELD: usize = 4 << 10;
+
+/// The most files of one form.
+const MAX_FILES: usize = 10_000;
+
+/// A form with files.
+pub(crate) async fn form(ask: Ask) -> Result<Answer, Failure> {
+    let body = ask.take_body();
+    let mut form = Multipart::new(&ask.headers, watched(body)).map_err(damaged)?;
+    let mut fields = Fields::default();
+    let taken = match fits(&ask) {
+        Ok(()) => take(&ask, &mut form, &mut fields).await,
+        Err(refusal) => Err(refusal),
+    };
+    match taken {
+        Ok(count) => {
+            let (collection, folder) = place(&fields);
+            let path = urls::with_query(
+                &address(&collection, &folder),
+                &[("space", fields.get("space").filter(|s| !s.is_empty()))],
+            );
+            let flash = match count.as_slice() {
+                [only] => Flash::Done(msg("{0} is up."), vec![only.clone()]),
+                many => Flash::Done(msg("{0} files are up."), vec![many.len().to_string()]),
+            };
+            Ok(see(&ask.leave(&path, flash)))
+        }
+        Err(failure) => {
+            drain(form).await;
+            Err(failure)
+        }
+    }
+}
+
+async fn take(
+    ask: &Ask,
+    form: &mut Multipart,
+    fields: &mut Fields,
+) -> Result<Vec<String>, Failure> {
+    let (mut names, mut proven) = (Vec::new(), false);
+    while let Some(part) = form.next().await.map_err(damaged)? {
+        let Some(file) = part.file else {
+            let value = form.text(MAX_FIELD).await.map_err(damaged)?;
+            if part.name == "token" {
+                check_token(&ask.visit, &value)?;
+                proven = true;
+            }
+            fields.0.push((part.name, value));
+            if fields.0.len() > 32 {
+                return Err(damaged(MultipartError::TooLong));
+            }
+            continue;
+        };
+        // The token stands first in our forms; nothing is taken before it.
+        if !proven {
+            check_token(&ask.visit, "")?;
+        }
+        if file.is_empty() {
+            continue;
+        }
+        if names.len() >= MAX_FILES {
+            return Err(refuse(
+                RefusalKind::Invalid,
+                "more than 10,000 files in one go: add a folder with “kith files add”",
+            ));
+        }
+        let (collection, folder) = place(fields);
+        let path = target(&folder, &file).ok_or_else(|| {
+            refuse(
+                RefusalKind::Invalid,
+                format!("“{}” is no good name for a file: rename it first", short(&file)),
+            )
+        })?;
+        let space = fields.some("space");
+        let written = stream_part(ask, form, space.clone()).await?;
+        name_it(ask, (space, collection, path), written).await?;
+        names.push(file);
+    }
+    if !proven {
+        check_token(&ask.visit, "")?;
+    }
+    if names.is_empty() {
+        return Err(refuse(
+            RefusalKind::Invalid,
+            "no file was chosen: choose one or more, then upload",
+        ));
+    }
+    Ok(names)
+}
+
+/// Collection and folder of a form.
+fn place(fields: &Fields) -> (String, String) {
+    let fresh = fields.get("new_collection").map(str::trim).filter(|name| !name.is_empty());
+    let folder = if fresh.is_some() { String::new() } else { fields.text("folder") };
+    let collection = fresh.map(str::to_owned).or_else(|| fields.some("collection"));
+    (collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned()), folder)
+}
+
+fn short(name: &str) -> String {
+    name.chars().filter(|char| !char.is_control()).take(60).collect()
+}
+
+/// Feeds one part to the store; both run side by side with a few pieces between them.
+async fn stream_part(
+    ask: &Ask,
+    form: &mut Multipart,
+    space: Option<String>,
+) -> Result<Written, Failure> {
+    let (give, mut got) = mpsc::channel::<io::Result<Bytes>>(PIECES);
+    let pieces: Pieces = stream::poll_fn(move |context| got.poll_recv(context)).boxed();
+    let write = ask.app.backend.write(ask.visit.credential.clone(), space, pieces);
+    let feed = async move {
+        loop {
+            match form.chunk().await {
+                Ok(Some(bytes)) => {
+                    // A store that stopped listening says why itself.
+                    if give.send(Ok(bytes)).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    let told = io::Error::new(io::ErrorKind::UnexpectedEof, error.to_string());
+                    let _ = give.send(Err(told)).await;
+                    return Err(error);
+                }
+            }
+        }
+    };
+    let (written, fed) = tokio::join!(write, feed);
+    fed.map_err(damaged)?;
+    Ok(written?)
+}
+
+async fn name_it(
+    ask: &Ask,
+    (space, collection, path): (Option<String>, String, String),
+    written: Written,
+) -> Result<FileEntry, Failure> {
+    let mime = media_type(&path).map(str::to_owned);
+    let command = Command::FilePut {
+        space,
+        collection: Some(collection),
+        path,
+        root: written.root.to_string(),
+        size: written.size,
+        folder: false,
+        mime,
+    };
+    let reply = ask.call(command).await?;
+    Ok(expect_reply!(reply, File))
+}
+
+/// A file from a program: `PUT` with its bytes.
+pub(crate) async fn program(ask: Ask) -> Result<Answer, Failure> {
+    fits(&ask)?;
+    let body = ask.take_body();
+    let pieces: Pieces = watched(body)
+        .map(|piece| {
+            piece
+                .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the upload broke off"))
+        })
+        .boxed();
+    let (space, collection) = (ask.space(), ask.param("collection"));
+    let path = target("", &ask.param("path")).ok_or_else(|| {
+        refuse(RefusalKind::Invalid, kith_core::body::BodyError::Path.to_string())
+    })?;
+    let credential = ask.visit.credential.clone();
+    let written = ask.app.backend.write(credential, space.clone(), pieces).await?;
+    let entry = name_it(&ask, (space, collection, path), written).await?;
+    let json = serde_json::to_string(&entry).unwrap_or_default();
+    let mut answer = text(StatusCode::CREATED, "application/json", json);
+    if let Ok(location) = HeaderValue::from_str(&ask.target) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    Ok(answer)
+}
+
+/// Refuses early what cannot fit, before a byte of it is taken.
+fn fits(ask: &Ask) -> Result<(), Failure> {
+    let announced = announced(&ask.headers);
+    let free = ask.status().store.free_bytes;
+    match announced.zip(free) {
+        Some((announced, free)) if announced > free => Err(Failure::from(Refusal::new(
+            RefusalKind::NoSpace,
+            format!(
+                "this upload has {announced} bytes, and {free} are free on the disk: remove something first"
+            ),
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A body whose silence, like its failure, is a `None`.
+fn watched(body: Body) -> BoxStream<'static, Option<Bytes>> {
+    stream::unfold(Some(body.into_data_stream()), |source| async {
+        let mut source = source?;
+        match tokio::time::timeout(SILENCE, source.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(bytes))) => Some((Some(bytes), Some(source))),
+            Ok(Some(Err(_))) | Err(_) => Some((None, None)),
+        }
+    })
+    .boxed()
+}
+
+async fn drain(mut form: Multipart) {
+    let read = async {
+        let mut bytes = 0;
+        while bytes < DRAIN_BYTES {
+            match form.chunk().await {
+                Ok(Some(piece)) => bytes += piece.len(),
+                Ok(None) => match form.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => break,
+                },
+                Err(_) => break,
+            }
+        }
+    };
+    // Late is as good as done: the connection closes then.
+    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
+}
+
+fn damaged(error: MultipartError) -> Failure {
+    refuse(RefusalKind::Invalid, format!("{error}: try again"))
+}

@@ -1,0 +1,395 @@
+//! What every template has at hand: language, who looks, times and sizes in words, pictures.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use kith_model::caller::Principal;
+use kith_model::command::Command;
+use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::reply::{Reply, Space};
+use kith_model::status::{AlertKind, Status};
+
+use crate::ask::{Ask, Theme, Visit};
+use crate::figures;
+use crate::flash::Flash;
+use crate::lang::{Lang, msg};
+use crate::urls;
+use crate::{assets, guard, icon};
+
+/// Text that is HTML already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Markup(pub(crate) String);
+
+impl fmt::Display for Markup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl askama::filters::HtmlSafe for Markup {}
+
+/// What templates count; they hand over references and values alike.
+pub(crate) trait Number {
+    fn get(&self) -> u64;
+}
+
+impl Number for u64 {
+    fn get(&self) -> u64 {
+        *self
+    }
+}
+
+impl Number for usize {
+    fn get(&self) -> u64 {
+        *self as u64
+    }
+}
+
+impl Number for i32 {
+    fn get(&self) -> u64 {
+        u64::try_from(*self).unwrap_or_default()
+    }
+}
+
+impl<T: Number> Number for &T {
+    fn get(&self) -> u64 {
+        (**self).get()
+    }
+}
+
+/// Which entry of the navigation a page belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nav {
+    Overview,
+    Board,
+    Files,
+    Peers,
+    People,
+    Activity,
+    Account,
+    Help,
+    /// None of them.
+    Other,
+}
+
+/// An entry of the navigation.
+pub(crate) struct Tab {
+    pub(crate) href: String,
+    pub(crate) current: bool,
+    pub(crate) icon: &'static str,
+    pub(crate) label: Cow<'static, str>,
+}
+
+/// What went wrong with a form that is shown again.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) title: &'static str,
+    pub(crate) detail: String,
+    pub(crate) code: String,
+}
+
+/// What every template has at hand.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) lang: Lang,
+    pub(crate) theme: Theme,
+    pub(crate) token: String,
+    pub(crate) principal: Principal,
+    pub(crate) status: Arc<Status>,
+    pub(crate) now: u64,
+    /// Where forms for language and look come back to.
+    pub(crate) here: String,
+    pub(crate) nav: Nav,
+    /// The space the page is about, when its address names one.
+    pub(crate) space: Option<String>,
+    /// The spaces one can change to, on pages that are about one.
+    pub(crate) spaces: Vec<Space>,
+    pub(crate) flash: Option<Flash>,
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl View {
+    pub(crate) fn new(ask: &Ask, nav: Nav) -> Self {
+        let mut view = Self::plain(&ask.visit, ask.status(), ask.app.now());
+        if guard::safe(&ask.method) {
+            view.here.clone_from(&ask.target);
+        }
+        view.nav = nav;
+        view.space = ask.space();
+        view.flash = ask.flash();
+        view
+    }
+
+    /// For pages that belong to no handler.
+    pub(crate) fn plain(visit: &Visit, status: Arc<Status>, now: u64) -> Self {
+        Self {
+            lang: visit.lang,
+            theme: visit.theme,
+            token: visit.token.clone(),
+            principal: visit.principal.clone(),
+            status,
+            now,
+            here: "/".into(),
+            nav: Nav::Other,
+            space: None,
+            spaces: Vec::new(),
+            flash: None,
+            trouble: None,
+        }
+    }
+
+    /// For pages that are about one space.
+    pub(crate) async fn with_spaces(mut self, ask: &Ask) -> Self {
+        if let Ok(Reply::Spaces(spaces)) = ask.call(Command::Spaces).await {
+            self.spaces = spaces;
+        }
+        self
+    }
+
+    /// The space the page is about.
+    pub(crate) fn current_space(&self) -> Option<&Space> {
+        self.spaces.iter().find(|space| self.is_current(space))
+    }
+
+    pub(crate) fn is_current(&self, space: &Space) -> bool {
+        self.space.as_ref().map_or(space.default, |id| *id == space.id)
+    }
+
+    /// Shows a form again with what was wrong about it.
+    pub(crate) fn troubled(mut self, refusal: &Refusal) -> Self {
+        self.trouble = Some(trouble(refusal));
+        self
+    }
+
+    pub(crate) fn t(&self, id: &'static str) -> Cow<'static, str> {
+        self.lang.text(id)
+    }
+
+    /// A message with one value, as text.
+    pub(crate) fn t1(&self, id: &'static str, value: impl fmt::Display) -> String {
+        self.lang.fill(id, &[&value.to_string()])
+    }
+
+    /// A message with two values, as text.
+    pub(crate) fn t2(
+        &self,
+        id: &'static str,
+        one: impl fmt::Display,
+        two: impl fmt::Display,
+    ) -> String {
+        self.lang.fill(id, &[&one.to_string(), &two.to_string()])
+    }
+
+    /// A message that depends on a number.
+    pub(crate) fn tn(&self, one: &'static str, many: &'static str, number: impl Number) -> String {
+        self.lang.count(one, many, number.get())
+    }
+
+    /// A message around what somebody typed, which is kept from changing the direction of the rest.
+    pub(crate) fn say(&self, id: &'static str, value: impl fmt::Display) -> Markup {
+        self.say_all(id, &[&value.to_string()])
+    }
+
+    /// The same with two values.
+    pub(crate) fn say2(
+        &self,
+        id: &'static str,
+        one: impl fmt::Display,
+        two: impl fmt::Display,
+    ) -> Markup {
+        self.say_all(id, &[&one.to_string(), &two.to_string()])
+    }
+
+    /// The same with any number of values.
+    pub(crate) fn say_all(&self, id: &'static str, values: &[&str]) -> Markup {
+        let typed: Vec<String> = values.iter().map(|value| bdi(value).0).collect();
+        let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
+        Markup(crate::lang::fill(&escape(&self.t(id)), &typed))
+    }
+
+    pub(crate) fn bdi(&self, typed: impl fmt::Display) -> Markup {
+        bdi(&typed.to_string())
+    }
+
+    pub(crate) fn size(&self, bytes: &u64) -> String {
+        figures::size(self.lang, *bytes)
+    }
+
+    pub(crate) fn ago(&self, then: &u64) -> Markup {
+        let (stamp, words) = (figures::timestamp(*then), figures::ago(self.lang, self.now, *then));
+        Markup(format!("<time datetime=\"{stamp}\">{}</time>", escape(&words)))
+    }
+
+    pub(crate) fn until(&self, then: &u64) -> Markup {
+        let (stamp, words) =
+            (figures::timestamp(*then), figures::until(self.lang, self.now, *then));
+        Markup(format!("<time datetime=\"{stamp}\">{}</time>", escape(&words)))
+    }
+
+    /// Percent-encodes a part of an address.
+    pub(crate) fn enc(&self, text: &str) -> String {
+        urls::encode(text)
+    }
+
+    pub(crate) fn asset(&self, name: &str) -> &'static str {
+        assets::path(name)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        urls::with_query(path, &[("space", self.space.as_deref())])
+    }
+
+    pub(crate) fn tabs(&self) -> [Tab; 7] {
+        let tab = |nav, path, icon, label| Tab {
+            href: self.url(path),
+            current: self.nav == nav,
+            icon,
+            label: self.t(label),
+        };
+        [
+            tab(Nav::Overview, "/overview", "home", msg("Overview")),
+            tab(Nav::Board, "/board", "board", msg("Board")),
+            tab(Nav::Files, "/files", "folder", msg("Files")),
+            tab(Nav::Peers, "/peers", "peers", msg("Neighbours")),
+            tab(Nav::People, "/people", "people", msg("People")),
+            tab(Nav::Activity, "/activity", "clock", msg("Activity")),
+            tab(Nav::Account, "/account", "person", msg("You")),
+        ]
+    }
+
+    pub(crate) fn theme_is(&self, name: &str) -> bool {
+        name == match self.theme {
+            Theme::Auto => "auto",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        }
+    }
+
+    pub(crate) fn icon(&self, name: &str) -> Markup {
+        icon::draw(name)
+    }
+
+    pub(crate) fn languages(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        Lang::all()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.principal.account.as_deref().unwrap_or_default()
+    }
+
+    /// What was done by the form before this page, if it only says so.
+    pub(crate) fn done(&self) -> Option<Markup> {
+        match self.flash.as_ref()? {
+            Flash::Done(id, values) => {
+                let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                Some(self.say_all(id, &values))
+            }
+            Flash::Removed { .. } | Flash::Invite(_) | Flash::AccountLink(_) | Flash::Token(_) => {
+                None
+            }
+        }
+    }
+
+    pub(crate) fn alert(&self, kind: &AlertKind) -> Cow<'static, str> {
+        self.t(match kind {
+            AlertKind::DiskFull => msg("The disk is full, or nearly so"),
+            AlertKind::DiskFailed => msg("The disk does not take what is written"),
+            AlertKind::ClockUntrusted => msg("This box is not sure what time it is"),
+            AlertKind::Fork => msg("Two boxes write with the same key"),
+            AlertKind::NotClaimed => msg("Nobody owns this box yet"),
+        })
+    }
+}
+
+/// A refusal in a heading's words, and the node's own below it.
+pub(crate) fn trouble(refusal: &Refusal) -> Trouble {
+    let code =
+        serde_json::to_value(refusal.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned));
+    Trouble {
+        title: title(refusal.kind),
+        detail: refusal.message.clone(),
+        code: code.unwrap_or_default(),
+    }
+}
+
+/// What a kind of refusal is called, as a message id.
+pub(crate) const fn title(kind: RefusalKind) -> &'static str {
+    match kind {
+        RefusalKind::Invalid => msg("Something in this cannot be accepted"),
+        RefusalKind::SignIn => msg("Please sign in first"),
+        RefusalKind::WrongSecret => msg("That did not match"),
+        RefusalKind::NotAllowed => msg("You may not do this here"),
+        RefusalKind::NotFound => msg("There is nothing here"),
+        RefusalKind::AlreadyClaimed => msg("This box has an owner already"),
+        RefusalKind::NotClaimed => msg("This box has no owner yet"),
+        RefusalKind::Exists => msg("Something of that name exists already"),
+        RefusalKind::TooMany => msg("Too many tries: please wait a little"),
+        RefusalKind::NoSpace => msg("There is no room for this"),
+        RefusalKind::DiskFailed => msg("The disk does not take what is written"),
+        RefusalKind::StillWaiting => msg("This takes longer and goes on in the background"),
+        RefusalKind::NotHereYet => msg("This has not arrived on this box yet"),
+        RefusalKind::BadInvite => msg("This invite cannot be used"),
+        RefusalKind::Internal => msg("Something in the box broke"),
+    }
+}
+
+/// What to do after a refusal, as a message id.
+pub(crate) const fn next_step(kind: RefusalKind) -> &'static str {
+    match kind {
+        RefusalKind::Invalid | RefusalKind::Exists => msg("Go back, change it and try again."),
+        RefusalKind::SignIn => msg("Then do it once more."),
+        RefusalKind::WrongSecret => {
+            msg("Check what you typed, also for capital letters, and try again.")
+        }
+        RefusalKind::NotAllowed => msg("If you think you should, talk to the owner of the box."),
+        RefusalKind::NotFound => msg(
+            "It may have been removed, or it was never meant for visitors. Signing in may help.",
+        ),
+        RefusalKind::AlreadyClaimed => msg("Sign in, or ask its owner for an account."),
+        RefusalKind::NotClaimed => msg("Claim it with the secret that it printed when it started."),
+        RefusalKind::TooMany => msg("Waiting is all it takes; nothing is locked for good."),
+        RefusalKind::NoSpace => msg("Remove what nobody needs, or give the box a larger disk."),
+        RefusalKind::DiskFailed => {
+            msg("What is on the box can still be read. Ask its owner to look at the disk soon.")
+        }
+        RefusalKind::StillWaiting => {
+            msg("You can leave this page; it will be there when it is done.")
+        }
+        RefusalKind::NotHereYet => msg("It comes as soon as a box that has it is connected."),
+        RefusalKind::BadInvite => {
+            msg("Ask for a new one; they are good for a few days and often for one person only.")
+        }
+        RefusalKind::Internal => msg("Try again. If it stays so, the log of the box says more."),
+    }
+}
+
+/// Escapes text for HTML, for text and quoted attributes alike.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+fn bdi(typed: &str) -> Markup {
+    Markup(format!("<bdi>{}</bdi>", escape(typed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_typed_stays_text() {
+        assert_eq!(bdi("<b>\"&'\u{202e}").0, "<bdi>&lt;b&gt;&quot;&amp;&#39;\u{202e}</bdi>");
+    }
+}
