@@ -1,0 +1,147 @@
+//! The status, published whenever something a page shows has changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kith_model::command::Command;
+use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::reply::Reply;
+use kith_model::status::{Alert, AlertKind, Status, StoreStatus, Transfer};
+use kith_proto::replica::{Input, PeerState};
+use kith_proto::views;
+
+use super::{Desk, accounts, reading};
+use crate::account::Who;
+use crate::ledger;
+
+/// Less than this many bytes free is worth a word.
+const LITTLE_SPACE: u64 = 128 << 20;
+
+impl Desk {
+    pub(super) fn box_command(&mut self, who: &Who, command: Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::Status => {
+                let status = self.build_status();
+                let status = if who.principal.signed_in() { status } else { for_visitors(status) };
+                Ok(Reply::Status(Box::new(status)))
+            }
+            Command::Metrics => Ok(Reply::Metrics(self.metrics())),
+            other => Err(accounts::misrouted(&other)),
+        }
+    }
+
+    /// Publishes the status if it differs from the last one in more than the time of day.
+    pub(super) fn publish(&mut self) {
+        let fresh = self.build_status();
+        self.status.send_if_modified(|last| {
+            let same_time = Status { time: last.time, ..fresh.clone() };
+            let changed = **last != same_time;
+            if changed {
+                *last = Arc::new(fresh);
+            }
+            changed
+        });
+    }
+
+    fn build_status(&self) -> Status {
+        let node = self.hub.node();
+        let entry: Option<ledger::BoxEntry> = ledger::get(&self.store, ledger::BOX.as_bytes());
+        let counts = self.store.counts();
+        let connected = |p: &&kith_proto::replica::PeerSnapshot| p.state == PeerState::Connected;
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: entry.map_or_else(|| reading::first_words(&node.words()), |entry| entry.name),
+            node: node.to_string(),
+            words: node.words(),
+            claimed: self.accounts.claimed(),
+            started: self.hub.started().as_millis(),
+            time: self.clock.wall().as_millis(),
+            time_trusted: self.clock.trusted(),
+            peer_port: self.hub.port(),
+            addresses: self.hub.addresses().iter().map(ToString::to_string).collect(),
+            panel: self.hub.panel().to_owned(),
+            peers_connected: self.peers.iter().filter(connected).count() as u64,
+            peers_heard: self.peers.iter().filter(|peer| peer.heard).count() as u64,
+            store: StoreStatus {
+                records: counts.records,
+                blocks: counts.blocks,
+                block_bytes: counts.block_bytes,
+                free_bytes: self.store.free_space().ok().map(|space| space.free),
+                rebuilding: None,
+            },
+            transfers: self.shown_transfers(),
+            alerts: self.alerts(),
+            revisions: self.revisions,
+        }
+    }
+
+    fn shown_transfers(&self) -> Vec<Transfer> {
+        let spaces: BTreeSet<_> = self.transfers.iter().map(|transfer| transfer.space).collect();
+        let roots = spaces
+            .iter()
+            .flat_map(|space| views::live_roots(&self.store.views(), space, self.clock.visible()));
+        let paths: BTreeMap<_, _> = roots.map(|root| (root.root, root.path)).collect();
+        let shown = self.transfers.iter().map(|transfer| Transfer {
+            root: transfer.root.to_string(),
+            path: paths.get(&transfer.root).cloned().unwrap_or_default(),
+            here: transfer.here,
+            size: transfer.size,
+            peers: transfer.peers,
+            stalled: transfer.stalled.clone(),
+        });
+        shown.collect()
+    }
+
+    /// Stops fetching what nobody lists any more.
+    pub(super) fn stop_unlisted(&self) {
+        for transfer in &self.transfers {
+            let live =
+                views::live_roots(&self.store.views(), &transfer.space, self.clock.visible());
+            if !live.iter().any(|root| root.root == transfer.root) {
+                self.hub.tell(Input::StopRoot { space: transfer.space, root: transfer.root });
+            }
+        }
+    }
+
+    fn alerts(&self) -> Vec<Alert> {
+        let since = self.hub.started().as_millis();
+        let mut alerts = Vec::new();
+        let mut alert = |kind, message: &str| {
+            alerts.push(Alert { kind, message: message.to_owned(), since });
+        };
+        if !self.accounts.claimed() {
+            alert(AlertKind::NotClaimed, "nobody owns this box yet: open its panel and claim it");
+        }
+        match &self.disk {
+            Some(refusal) if refusal.kind == RefusalKind::NoSpace => {
+                alert(AlertKind::DiskFull, &refusal.message);
+            }
+            Some(refusal) => alert(AlertKind::DiskFailed, &refusal.message),
+            None if self.store.free_space().is_ok_and(|space| space.free < LITTLE_SPACE) => {
+                alert(AlertKind::DiskFull, "less than 128 MiB are free on the disk");
+            }
+            None => {}
+        }
+        let forked = |(space, _): &(kith_core::record::SpaceId, _)| {
+            !views::forks(&self.store.views(), space, 1).is_empty()
+        };
+        if self.spaces().iter().any(forked) {
+            alert(
+                AlertKind::Fork,
+                "somebody's key writes on two boxes at once: a backup was restored beside its original",
+            );
+        }
+        alerts
+    }
+}
+
+/// What somebody without an account learns: that there is a box, and whether it is claimed.
+fn for_visitors(status: Status) -> Status {
+    Status {
+        version: status.version,
+        name: status.name,
+        claimed: status.claimed,
+        time: status.time,
+        ..Status::default()
+    }
+}

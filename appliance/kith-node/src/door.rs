@@ -1,0 +1,197 @@
+//! The doors of the node: how the panel and the Unix socket reach the desk and the content.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use kith_core::cid::Cid;
+use kith_core::record::SpaceId;
+use kith_core::unixfs::{FileImporter, Imported};
+use kith_model::caller::Credential;
+use kith_model::command::{Command, Request};
+use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::reply::Reply;
+use kith_model::status::Status;
+use kith_store::Store;
+use kith_webui::backend::{Backend, Pieces, Written};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::content::bring::Bring;
+use crate::content::{ContentError, give};
+use crate::desk::{Message, busy};
+
+/// How long a browser waits for a space to answer.
+pub(crate) const BROWSER_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long the command line waits for a space to answer.
+pub(crate) const CLI_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Uploads, downloads, imports and exports under way at one time; each has a thread.
+const TRANSFERS: usize = 12;
+
+/// Pieces of a transfer that wait between thread and task.
+const PIECES: usize = 4;
+
+/// The way in. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    desk: mpsc::Sender<Message>,
+    status: watch::Receiver<Arc<Status>>,
+    store: Store,
+    transfers: Arc<Semaphore>,
+}
+
+impl Door {
+    /// A door to this desk and store.
+    #[must_use]
+    pub(crate) fn new(
+        desk: mpsc::Sender<Message>,
+        status: watch::Receiver<Arc<Status>>,
+        store: Store,
+    ) -> Self {
+        Self { desk, status, store, transfers: Arc::new(Semaphore::new(TRANSFERS)) }
+    }
+
+    /// Carries out a command, waiting at most `patience` for other boxes.
+    ///
+    /// # Errors
+    /// The desk's refusal.
+    pub(crate) async fn ask(&self, request: Request, patience: Duration) -> Result<Reply, Refusal> {
+        let waits = matches!(request.command, Command::Join { .. });
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Ask(Box::new(request), answer);
+        self.desk.send(message).await.map_err(|_| busy())?;
+        if !waits {
+            return answered.await.map_err(|_| overrun())?;
+        }
+        match tokio::time::timeout(patience, answered).await {
+            Ok(answer) => answer.map_err(|_| overrun())?,
+            Err(_) => Err(Refusal::new(
+                RefusalKind::StillWaiting,
+                "no box of this space has answered yet; the join stays pending and completes when one is in reach",
+            )),
+        }
+    }
+
+    /// The space somebody may write to.
+    ///
+    /// # Errors
+    /// The desk's refusal.
+    pub(crate) async fn where_to_write(
+        &self,
+        credential: Credential,
+        space: Option<String>,
+    ) -> Result<SpaceId, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let message = Message::WhereToWrite(credential, space, answer);
+        self.desk.send(message).await.map_err(|_| busy())?;
+        answered.await.map_err(|_| busy())?
+    }
+
+    /// Runs a transfer on a thread of its own.
+    ///
+    /// # Errors
+    /// The transfer's error, or that too many are under way.
+    pub(crate) async fn transfer<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, ContentError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let permit = Arc::clone(&self.transfers).try_acquire_owned().map_err(|_| too_many())?;
+        let store = self.store.clone();
+        let thread = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&store)
+        });
+        thread.await.map_err(|_| busy())?.map_err(Refusal::from)
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for Door {
+    async fn call(&self, request: Request) -> Result<Reply, Refusal> {
+        self.ask(request, BROWSER_PATIENCE).await
+    }
+
+    fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
+    async fn read(&self, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {
+        let permit = Arc::clone(&self.transfers).try_acquire_owned().map_err(|_| too_many())?;
+        let (pieces, taken) = mpsc::channel(PIECES);
+        let store = self.store.clone();
+        // Ends by itself: with the file, or when nobody takes its pieces any more.
+        drop(tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let mut give = |piece| {
+                let gone = || ContentError::Io(std::io::ErrorKind::BrokenPipe.into());
+                pieces.blocking_send(Ok(piece)).map_err(|_| gone())
+            };
+            if let Err(error) = give::file(&store, (root, range), &mut give) {
+                let _ = pieces.blocking_send(Err(std::io::Error::other(error)));
+            }
+        }));
+        let stream = futures_util::stream::unfold(taken, |mut taken| async {
+            taken.recv().await.map(|piece| (piece, taken))
+        });
+        Ok(stream.boxed())
+    }
+
+    async fn write(
+        &self,
+        credential: Credential,
+        space: Option<String>,
+        mut bytes: Pieces,
+    ) -> Result<Written, Refusal> {
+        let space = self.where_to_write(credential, space).await?;
+        let (pieces, taken) = mpsc::channel(PIECES);
+        let keeping = self.transfer(move |store| keep(store, space, taken));
+        let feeding = async {
+            while let Some(piece) = bytes.next().await {
+                let broken = piece.is_err();
+                if pieces.send(piece).await.is_err() || broken {
+                    break;
+                }
+            }
+            drop(pieces);
+        };
+        let (kept, ()) = tokio::join!(keeping, feeding);
+        kept.map(|imported| Written { root: imported.root, size: imported.size })
+    }
+}
+
+/// Keeps a file that comes in pieces.
+fn keep(
+    store: &Store,
+    space: SpaceId,
+    mut pieces: mpsc::Receiver<std::io::Result<Bytes>>,
+) -> Result<Imported, ContentError> {
+    let mut bring = Bring::new(store, space);
+    let mut importer = FileImporter::new();
+    while let Some(piece) = pieces.blocking_recv() {
+        bring.push(&mut importer, piece?)?;
+    }
+    let imported = bring.end(importer)?;
+    bring.finish()?;
+    Ok(imported)
+}
+
+fn too_many() -> Refusal {
+    Refusal {
+        retry_after: Some(5),
+        ..Refusal::new(
+            RefusalKind::TooMany,
+            "the box is busy with other transfers; try again in a few seconds",
+        )
+    }
+}
+
+/// The desk dropped the request: more passphrases wait than it may keep, or it is stopping.
+fn overrun() -> Refusal {
+    Refusal {
+        retry_after: Some(5),
+        ..Refusal::new(RefusalKind::TooMany, "the box is busy; try again in a few seconds")
+    }
+}

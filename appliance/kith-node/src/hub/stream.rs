@@ -1,0 +1,194 @@
+//! One task for each stream: it reads frames for the replica and writes what the replica wants sent.
+//!
+//! What a peer does not read piles up here, in a short queue; a peer that lets it fill is cut off.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use kith_core::cid::Cid;
+use kith_core::record::SpaceId;
+use kith_core::wire::frame::StreamKind;
+use kith_net::quic::{Connection, FrameReceiver, FrameSender, code};
+use kith_proto::replica::{Input, StreamId};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Event;
+use crate::archive::Archive;
+
+/// Frames, or lists of blocks to serve, that may wait on one stream.
+const QUEUE: usize = 64;
+
+/// Both halves of a stream the peer opened.
+#[derive(Debug)]
+pub(super) struct Halves {
+    pub kind: StreamKind,
+    pub sender: FrameSender,
+    pub receiver: FrameReceiver,
+}
+
+/// How a stream comes to be.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// This box opens it.
+    Ours(Connection, StreamKind),
+    /// The peer opened it.
+    Accepted(Halves),
+}
+
+/// What a stream's task is to write.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// One frame.
+    Frame(Bytes),
+    /// Blocks of a space, read from the store one after the other.
+    Blocks(SpaceId, Vec<Cid>),
+    /// Nothing more will come.
+    Finish,
+}
+
+/// The way to a stream's task.
+#[derive(Debug)]
+pub(super) struct StreamHandle {
+    writes: mpsc::Sender<Write>,
+    reset: CancellationToken,
+}
+
+/// The peer reads too slowly for what it asked.
+#[derive(Debug)]
+pub(super) struct TooSlow;
+
+impl StreamHandle {
+    /// Queues a write.
+    pub(super) fn write(&self, write: Write) -> Result<(), TooSlow> {
+        match self.writes.try_send(write) {
+            // A stream that has ended reports so by itself.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(TooSlow),
+        }
+    }
+
+    /// Gives the stream up.
+    pub(super) fn reset(&self) {
+        self.reset.cancel();
+    }
+}
+
+/// What a stream's task needs of the node.
+#[derive(Debug)]
+pub(super) struct Hands {
+    pub report: mpsc::Sender<Event>,
+    pub archive: Archive,
+}
+
+/// The handle and the task of a stream.
+pub(super) fn start(
+    stream: StreamId,
+    opening: Opening,
+    hands: Hands,
+) -> (StreamHandle, impl Future<Output = ()> + Send + 'static) {
+    let (writes, queue) = mpsc::channel(QUEUE);
+    let reset = CancellationToken::new();
+    let handle = StreamHandle { writes, reset: reset.clone() };
+    (handle, run(stream, opening, hands, (queue, reset)))
+}
+
+async fn run(
+    stream: StreamId,
+    opening: Opening,
+    hands: Hands,
+    (queue, reset): (mpsc::Receiver<Write>, CancellationToken),
+) {
+    let halves = match opening {
+        Opening::Accepted(halves) => halves,
+        Opening::Ours(connection, kind) => tokio::select! {
+            () = reset.cancelled() => return,
+            opened = connection.open(kind) => match opened {
+                Ok((sender, receiver)) => Halves { kind, sender, receiver },
+                // The connection's own task reports its end.
+                Err(_) => return,
+            }
+        },
+    };
+    let Halves { mut sender, receiver, .. } = halves;
+    tokio::select! {
+        () = reset.cancelled() => sender.reset(code::NONE),
+        () = both(stream, (&mut sender, receiver), queue, &hands) => {}
+    }
+}
+
+/// Reads until the peer's side ends and writes until ours does. The end of the peer's side is reported
+/// at once, since an answer may still be on its way out; when it broke off nobody waits for one.
+async fn both(
+    stream: StreamId,
+    (sender, receiver): (&mut FrameSender, FrameReceiver),
+    queue: mpsc::Receiver<Write>,
+    hands: &Hands,
+) {
+    let reading = async {
+        let clean = read_all(stream, receiver, &hands.report).await;
+        let _ = hands.report.send(Event::Fact(Input::StreamEnded { stream, clean })).await;
+        clean
+    };
+    let writing = write_all(stream, sender, queue, hands);
+    tokio::pin!(reading, writing);
+    tokio::select! {
+        clean = &mut reading => if clean { writing.await },
+        () = &mut writing => {
+            reading.await;
+        }
+    }
+}
+
+async fn read_all(
+    stream: StreamId,
+    mut receiver: FrameReceiver,
+    report: &mpsc::Sender<Event>,
+) -> bool {
+    loop {
+        match receiver.next().await {
+            Ok(Some(frame)) => {
+                let fact = Event::Fact(Input::Frame { stream, frame });
+                if report.send(fact).await.is_err() {
+                    return false;
+                }
+            }
+            Ok(None) => return true,
+            Err(error) => {
+                tracing::debug!(?stream, %error, "a stream broke off");
+                return false;
+            }
+        }
+    }
+}
+
+async fn write_all(
+    stream: StreamId,
+    sender: &mut FrameSender,
+    mut queue: mpsc::Receiver<Write>,
+    hands: &Hands,
+) {
+    while let Some(write) = queue.recv().await {
+        let written = match write {
+            Write::Frame(frame) => sender.send(&[frame]).await.map(|()| None),
+            Write::Blocks(space, cids) => {
+                hands.archive.serve(sender, (space, cids)).await.map(Some)
+            }
+            Write::Finish => break,
+        };
+        match written {
+            Ok(None) => {}
+            Ok(Some(bytes)) => {
+                let served = Input::Served { stream, bytes };
+                if hands.report.send(Event::Fact(served)).await.is_err() {
+                    break;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(?stream, %error, "a peer stopped reading");
+                break;
+            }
+        }
+    }
+    let _ = sender.finish();
+}

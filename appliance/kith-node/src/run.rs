@@ -1,0 +1,257 @@
+//! Puts a node together and runs it until it is told to stop.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use kith_core::identity::SecretKey;
+use kith_files::{Files, RealFiles, Switches};
+use kith_model::control::MAX_MESSAGE;
+use kith_model::refusal::Refusal;
+use kith_model::role::{self, Report};
+use kith_model::status::Status;
+use kith_net::quic::{self, Endpoint};
+use kith_proto::replica::{Replica, Setup};
+use kith_proto::views::Views;
+use kith_role::clock::SystemClock;
+use kith_role::socket;
+use kith_store::Store;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::Archive;
+use crate::clock::Clock;
+use crate::desk::{self, Desk, Message};
+use crate::door::Door;
+use crate::hub::{self, Facts, Hub, HubHandle, Identity};
+use crate::keys::{KeyError, Keys};
+use crate::{control, neighbours, opening, secret};
+
+/// Facts that may wait for the hub.
+const FACTS: usize = 256;
+
+/// What a node is given.
+#[derive(Debug)]
+pub struct Options {
+    /// Where it keeps everything.
+    pub state: PathBuf,
+    /// The panel's listener.
+    pub panel: TcpListener,
+    /// The socket for peers.
+    pub peers: UdpSocket,
+    /// The channel to the supervisor; the node ends when it closes.
+    pub supervisor: Option<OwnedFd>,
+    /// Test-only: leave out what makes writes last.
+    pub switches: Switches,
+}
+
+/// Why a node cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[from] kith_store::StoreError),
+    /// The box's key cannot be read or made.
+    #[error("the box's key cannot be read or made")]
+    Key(#[from] KeyError),
+    /// The socket for peers is of no use.
+    #[error("the socket for peers is of no use")]
+    Peers(#[from] quic::BindError),
+    /// The node's Unix socket cannot be made.
+    #[error("the node's own socket cannot be made")]
+    Socket(#[from] socket::SocketError),
+    /// The desk cannot be set up.
+    #[error("the box cannot be set up")]
+    Desk(#[from] Refusal),
+    /// The panel broke.
+    #[error("the panel broke")]
+    Panel(#[from] kith_webui::ServeError),
+    /// The system refused.
+    #[error("the system refused")]
+    System(#[from] std::io::Error),
+}
+
+/// Runs a node until its supervisor's channel closes.
+///
+/// # Errors
+/// [`RunError`] when it cannot start, or its panel breaks.
+pub async fn run(options: Options) -> Result<(), RunError> {
+    let files: Arc<dyn Files> = Arc::new(RealFiles::with(options.switches));
+    kith_files::create_dir_durably(&*files, &options.state, kith_files::PRIVATE_DIR)
+        .map_err(KeyError::from)?;
+    let store = open_store(&files, &options.state).await?;
+    let key = Keys::new(&*files, &options.state).node()?;
+    let clock = Arc::new(Clock::resume(SystemClock::start(), &store));
+    let parts = Parts { files, store, clock, key, stop: CancellationToken::new() };
+    parts.run(options).await
+}
+
+/// Opens the store on a thread of its own, since replaying a long log takes a while.
+async fn open_store(files: &Arc<dyn Files>, state: &Path) -> Result<Store, RunError> {
+    let (files, state) = (Arc::clone(files), state.to_owned());
+    let open = move || {
+        let mut report = |step: kith_store::Step| tracing::info!(?step, "the store opens");
+        let options = kith_store::Options::default();
+        Store::open(files, &state, Arc::new(Views), &options, &mut report)
+    };
+    let opened = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)?;
+    Ok(opened?)
+}
+
+/// What everything in a node is built on.
+struct Parts {
+    files: Arc<dyn Files>,
+    store: Store,
+    clock: Arc<Clock>,
+    key: SecretKey,
+    stop: CancellationToken,
+}
+
+impl Parts {
+    async fn run(self, options: Options) -> Result<(), RunError> {
+        let identity = self.identity(&options)?;
+        let (facts, for_hub) = mpsc::channel(FACTS);
+        let (queue, messages) = mpsc::channel(desk::QUEUE);
+        let shared = Arc::new(Facts::default());
+        let handle = HubHandle::new(facts.clone(), Arc::clone(&shared), identity.clone());
+        let claim = secret::claim();
+        let (status, watching) = watch::channel(Arc::new(Status::default()));
+        let (claimed, desk) = self
+            .start_desk(
+                (&options, handle.clone()),
+                (queue.clone(), messages),
+                (status, claim.clone()),
+            )
+            .await?;
+        let (archive, archiving) = Archive::start(
+            self.store.clone(),
+            Arc::clone(&self.clock),
+            facts.clone(),
+            queue.clone(),
+        )?;
+        let hub = Hub::new(hub::Parts {
+            replica: Replica::new(Setup { node: self.key.node_id(), seed: secret::random() }),
+            endpoint: Endpoint::bind(options.peers, &self.key, quic::Config::default())?,
+            archive,
+            desk: queue.clone(),
+            facts: for_hub,
+            shared,
+            clock: self.clock.system(),
+        });
+        let door = Door::new(queue.clone(), watching, self.store.clone());
+        let listener = socket::bind(&options.state, control::SOCKET, MAX_MESSAGE)?;
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hub.run(self.stop.clone()));
+        tasks.spawn(control::serve(listener, door.clone(), self.stop.clone()));
+        tasks.spawn(neighbours::listen(
+            (identity.node, identity.port),
+            facts.clone(),
+            self.stop.clone(),
+        ));
+        tasks.spawn(neighbours::watch_addresses(
+            identity.port,
+            queue.clone(),
+            facts,
+            self.stop.clone(),
+        ));
+        self.tell_the_hub(handle, options.state.clone());
+        let panel = self.serve_panel(options.panel, door);
+        let ready = Report::Ready { claim: (!claimed).then_some(claim), panel: identity.panel };
+        let supervised = self.heed_supervisor(options.supervisor, ready);
+        let (served, ()) = tokio::join!(panel, supervised);
+
+        self.stop.cancel();
+        while tasks.join_next().await.is_some() {}
+        let _ = queue.send(Message::Stop).await;
+        drop(queue);
+        let _ = tokio::task::spawn_blocking(move || (desk.join(), archiving.join())).await;
+        Ok(served?)
+    }
+
+    fn identity(&self, options: &Options) -> Result<Identity, RunError> {
+        Ok(Identity {
+            node: self.key.node_id(),
+            port: options.peers.local_addr()?.port(),
+            panel: format!("http://{}/", shown(options.panel.local_addr()?)),
+            started: self.clock.wall(),
+        })
+    }
+
+    /// Sets the desk up and starts its thread; answers whether the box is claimed.
+    async fn start_desk(
+        &self,
+        (options, hub): (&Options, HubHandle),
+        (queue, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
+        (status, claim): (watch::Sender<Arc<Status>>, String),
+    ) -> Result<(bool, thread::JoinHandle<()>), RunError> {
+        let parts = desk::Parts {
+            store: self.store.clone(),
+            files: Arc::clone(&self.files),
+            state: options.state.clone(),
+            clock: Arc::clone(&self.clock),
+            hub,
+            queue,
+            status,
+            claim: Some(claim),
+        };
+        let opened = tokio::task::spawn_blocking(|| Desk::open(parts)).await;
+        let desk = opened.map_err(std::io::Error::other)??;
+        let claimed = desk.claimed();
+        let thread =
+            thread::Builder::new().name("desk".into()).spawn(move || desk.run(messages))?;
+        Ok((claimed, thread))
+    }
+
+    /// Tells the hub what the box remembers, on a thread, since it waits when the hub is behind.
+    fn tell_the_hub(&self, handle: HubHandle, state: PathBuf) {
+        let (store, clock, files) =
+            (self.store.clone(), Arc::clone(&self.clock), Arc::clone(&self.files));
+        let tell = move || opening::tell_all((&store, &clock, &handle), (&*files, &state));
+        drop(tokio::task::spawn_blocking(tell));
+    }
+
+    async fn serve_panel(
+        &self,
+        listener: TcpListener,
+        door: Door,
+    ) -> Result<(), kith_webui::ServeError> {
+        let id = data_encoding::HEXLOWER.encode(&self.key.node_id().0[..4]);
+        let config = kith_webui::Config::new(id);
+        let served = kith_webui::serve(listener, Arc::new(door), config, self.stop.clone()).await;
+        self.stop.cancel();
+        served
+    }
+
+    /// Reports to the supervisor and stops when it is gone.
+    async fn heed_supervisor(&self, channel: Option<OwnedFd>, ready: Report) {
+        let heed = async {
+            let Some(channel) = channel else { return std::future::pending().await };
+            let mut channel = match socket::Channel::from_fd(channel, role::MAX_MESSAGE) {
+                Ok(channel) => channel,
+                Err(error) => return tracing::error!(%error, "the supervisor cannot be reached"),
+            };
+            if let Err(error) = channel.send(&ready, &[]).await {
+                return tracing::error!(%error, "the supervisor does not listen");
+            }
+            // The supervisor says nothing more: whatever comes is its end.
+            let _ = channel.receive::<()>().await;
+        };
+        tokio::select! {
+            () = heed => self.stop.cancel(),
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
+
+/// Where a browser on this host finds a listener.
+fn shown(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    }
+}
