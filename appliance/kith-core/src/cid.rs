@@ -12,6 +12,9 @@ use sha2::{Digest as _, Sha256};
 /// The largest block that is stored or sent, in bytes (1 MiB, as the IPFS block limit).
 pub const MAX_BLOCK: usize = 1 << 20;
 
+/// The longest text read as a cid, in characters: even bit by bit (base 2) it has 289.
+const MAX_TEXT: usize = 300;
+
 /// multicodec sha2-256.
 const SHA2_256: u64 = 0x12;
 
@@ -92,7 +95,10 @@ impl Cid {
     /// # Errors
     /// [`CidError`] when the bytes are no cid of ours.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CidError> {
-        cid::Cid::try_from(bytes).map_err(|_| CidError::Malformed)?.try_into()
+        let cid = cid::Cid::try_from(bytes).map_err(|_| CidError::Malformed)?;
+        let cid = Self::try_from(cid)?;
+        // The crate takes bytes behind a cid; here they would make a second name for one block.
+        if cid.to_bytes() == *bytes { Ok(cid) } else { Err(CidError::Malformed) }
     }
 }
 
@@ -138,7 +144,12 @@ impl FromStr for Cid {
     type Err = CidError;
 
     fn from_str(text: &str) -> Result<Self, CidError> {
-        cid::Cid::try_from(text).map_err(|_| CidError::Malformed)?.try_into()
+        if text.len() > MAX_TEXT {
+            return Err(CidError::Malformed);
+        }
+        let cid = Self::try_from(cid::Cid::try_from(text).map_err(|_| CidError::Malformed)?)?;
+        let bytes = multibase::decode(text).map_err(|_| CidError::Malformed)?.1;
+        if cid.to_bytes() == *bytes { Ok(cid) } else { Err(CidError::Malformed) }
     }
 }
 
@@ -186,5 +197,14 @@ mod tests {
         assert_eq!(v0.parse::<Cid>(), Err(CidError::Unsupported));
         assert_eq!("bafk".parse::<Cid>(), Err(CidError::Malformed));
         assert!(Cid::from_bytes(&[1; 36]).is_err());
+    }
+
+    #[test]
+    fn bytes_behind_a_cid_are_refused() {
+        let longer = [&Cid::of(Codec::Raw, b"").to_bytes()[..], &[0]].concat();
+        assert_eq!(Cid::from_bytes(&longer), Err(CidError::Malformed));
+        let text = multibase::encode(multibase::Base::Base32Lower, longer);
+        assert_eq!(text.parse::<Cid>(), Err(CidError::Malformed));
+        assert_eq!("b".repeat(1_000_000).parse::<Cid>(), Err(CidError::Malformed));
     }
 }
