@@ -233,6 +233,7 @@ impl<A: FnMut(&Announcement)> Watch<A> {
 
     fn ready(&mut self, announcement: Announcement) {
         self.policy.handle_input(self.clock.now(), Event::Ready);
+        tracing::info!(role = NODE, panel = announcement.panel, "serves");
         self.role.state = RoleState::Ready;
         // Once claimed, or with the same secret, there is nothing to tell again.
         let fresh = announcement.claim.is_some() || self.announced.is_none();

@@ -1,0 +1,61 @@
+//! `kith run`: the supervisor, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use kith_model::role::Spawned;
+use kith_supervise::signals::Signals;
+use kith_supervise::{Options, Supervisor};
+use tokio::sync::mpsc;
+
+use crate::failure::Outcome;
+use crate::show;
+
+/// Start the box and keep it running
+///
+/// Prints one line with the address of its panel and, until somebody claims it, the secret to do so. The
+/// log goes to the standard error; KITH_LOG=debug says more. Ctrl-C stops it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  kith run\n  kith run --state ~/second-box\n  \
+                        kith run --panel 192.168.77.1:8480 --listen 0.0.0.0:8480")]
+pub(crate) struct Run {
+    /// Where browsers reach the panel [default: the first free port of 127.0.0.1:8480 to 8499]
+    #[arg(long, value_name = "ADDR")]
+    panel: Option<SocketAddr>,
+    /// Where other boxes reach it, over UDP [default: all addresses, at the port it had before]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// For crash tests only: do not synchronise files
+    #[arg(long, hide = true)]
+    no_fsync: bool,
+    /// For crash tests only: do not synchronise directories
+    #[arg(long, hide = true)]
+    no_dirsync: bool,
+}
+
+impl Run {
+    pub(crate) async fn carry_out(self, state: PathBuf) -> Outcome {
+        let mut signals = Signals::listen().context("cannot catch signals")?;
+        let spawned = Spawned { no_fsync: self.no_fsync, no_dirsync: self.no_dirsync };
+        let options = Options { state, panel: self.panel, listen: self.listen, spawned };
+        let supervisor = Supervisor::prepare(options).map_err(anyhow::Error::new)?;
+        let (stop, stops) = mpsc::channel(1);
+        let announce = |announcement: &_| {
+            // Nobody may be reading any more; the box runs on all the same.
+            show::print(&format!("{announcement}\n")).ok();
+        };
+        let forward = async {
+            loop {
+                signals.next().await;
+                // A request that is waiting already says the same.
+                stop.try_send(()).ok();
+            }
+        };
+        tokio::select! {
+            result = supervisor.run(stops, announce) => Ok(result.map_err(anyhow::Error::new)?),
+            never = forward => never,
+        }
+    }
+}
