@@ -71,6 +71,8 @@ pub enum MdnsError {
 pub struct Mdns {
     node: NodeId,
     port: u16,
+    /// Where mDNS itself is spoken; another port than usual in tests, so that they are among themselves.
+    mdns_port: u16,
     panel: Option<ServiceInfo>,
     loopback: BTreeSet<String>,
     book: Book,
@@ -82,6 +84,7 @@ enum Ears {
     Open {
         daemon: ServiceDaemon,
         heard: Receiver<ServiceEvent>,
+        since: Instant,
     },
     /// The network was flooded; listening goes on at this time.
     Shut(Instant),
@@ -94,12 +97,16 @@ impl Mdns {
     /// # Errors
     /// When there are no multicast sockets to be had.
     pub fn start(node: NodeId, port: u16) -> Result<Self, MdnsError> {
+        Self::start_on(node, port, mdns_sd::MDNS_PORT)
+    }
+
+    fn start_on(node: NodeId, port: u16, mdns_port: u16) -> Result<Self, MdnsError> {
         let loopback = loopback_interfaces()?;
         let mut inspection = interval_at(Instant::now() + INSPECTION, INSPECTION);
         inspection.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let ears = open(node, port)?;
+        let ears = open(node, port, mdns_port)?;
         let book = Book::new(node);
-        Ok(Self { node, port, panel: None, loopback, book, inspection, ears })
+        Ok(Self { node, port, mdns_port, panel: None, loopback, book, inspection, ears })
     }
 
     /// What is heard next. May be cancelled and called again.
@@ -109,11 +116,13 @@ impl Mdns {
                 return event;
             }
             match &self.ears {
-                Ears::Open { heard, .. } => tokio::select! {
+                Ears::Open { heard, since, .. } => tokio::select! {
                     event = heard.recv_async() => match event {
                         Ok(event) => self.learn(event),
-                        // We were too slow, and mdns-sd dropped us.
-                        Err(_) => self.reopen(),
+                        // We were too slow and mdns-sd dropped us, or its thread has died. Once in a
+                        // while that is made good at once.
+                        Err(_) if since.elapsed() > DEAF => self.reopen(),
+                        Err(_) => self.shut(Instant::now() + DEAF),
                     },
                     _ = self.inspection.tick() => self.inspect().await,
                 },
@@ -191,7 +200,7 @@ impl Mdns {
 
     fn reopen(&mut self) {
         self.shut(Instant::now() + DEAF);
-        match open(self.node, self.port) {
+        match open(self.node, self.port, self.mdns_port) {
             Ok(ears) => self.ears = ears,
             Err(error) => {
                 warn!(%error, "not listening on the local network for a while");
@@ -232,8 +241,8 @@ impl std::fmt::Debug for Ears {
     }
 }
 
-fn open(node: NodeId, port: u16) -> Result<Ears, MdnsError> {
-    let daemon = ServiceDaemon::new().map_err(MdnsError::Start)?;
+fn open(node: NodeId, port: u16, mdns_port: u16) -> Result<Ears, MdnsError> {
+    let daemon = ServiceDaemon::new_with_port(mdns_port).map_err(MdnsError::Start)?;
     let instance = node.words().replace(' ', "-");
     let properties = [("v", VERSION.to_owned()), ("id", node.to_string())];
     let announced =
@@ -245,7 +254,7 @@ fn open(node: NodeId, port: u16) -> Result<Ears, MdnsError> {
         return Err(MdnsError::Announce { service: SERVICE, source });
     }
     let heard = daemon.browse(SERVICE).map_err(MdnsError::Start)?;
-    Ok(Ears::Open { daemon, heard })
+    Ok(Ears::Open { daemon, heard, since: Instant::now() })
 }
 
 fn panel_service(node: NodeId, name: &str, address: SocketAddr) -> Result<ServiceInfo, MdnsError> {
@@ -292,19 +301,36 @@ mod tests {
     #[tokio::test]
     async fn two_boxes_on_loopback_hear_each_other_and_the_goodbye() {
         let (one, two) = (node(1), node(2));
-        let mut first = Mdns::start(one, 4001).unwrap();
-        let mut second = Mdns::start(two, 4002).unwrap();
+        let mut first = Mdns::start_on(one, 4001, 5453).unwrap();
+        let mut second = Mdns::start_on(two, 4002, 5453).unwrap();
         let began = Instant::now();
         let (heard_two, heard_one) = tokio::join!(hear(&mut first, two), hear(&mut second, one));
         println!("both heard after {:?}", began.elapsed());
         assert!(heard_two.iter().any(|a| a.to_string() == "127.0.0.1:4002"), "{heard_two:?}");
         assert!(heard_one.iter().any(|a| a.to_string() == "127.0.0.1:4001"), "{heard_one:?}");
         second.stop().await;
-        timeout(Duration::from_secs(10), async {
-            while first.next().await != (Event::Gone { node: two }) {}
+        within(async { while first.next().await != (Event::Gone { node: two }) {} }).await;
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_announcements_closes_our_ears_and_a_few_do_not() {
+        let mut mdns = Mdns::start_on(node(1), 4001, 5454).unwrap();
+        let mut announced = 0;
+        within(async {
+            while records(&mdns).await < 200 {
+                announce(5454, announced, 40);
+                announced += 40;
+            }
+            mdns.inspect().await;
+            assert!(matches!(mdns.ears, Ears::Open { .. }), "{announced} are no flood");
+            while matches!(mdns.ears, Ears::Open { .. }) {
+                announce(5454, announced, 40);
+                announced += 40;
+                mdns.inspect().await;
+            }
         })
-        .await
-        .unwrap();
+        .await;
+        assert!(announced > MAX_RECORDS as usize);
     }
 
     #[test]
@@ -320,8 +346,12 @@ mod tests {
         SecretKey::from_seed(&[seed; 32]).node_id()
     }
 
+    async fn within<F: Future>(what: F) -> F::Output {
+        timeout(Duration::from_secs(20), what).await.expect("it takes too long")
+    }
+
     async fn hear(mdns: &mut Mdns, wanted: NodeId) -> Vec<SocketAddr> {
-        let hearing = async {
+        within(async {
             loop {
                 match mdns.next().await {
                     Event::Heard { node, addresses, on_loopback: true } if node == wanted => {
@@ -330,7 +360,32 @@ mod tests {
                     Event::Heard { .. } | Event::Gone { .. } => {}
                 }
             }
-        };
-        timeout(Duration::from_secs(10), hearing).await.unwrap()
+        })
+        .await
+    }
+
+    async fn records(mdns: &Mdns) -> usize {
+        let Ears::Open { daemon, .. } = &mdns.ears else { return 0 };
+        let metrics = daemon.get_metrics().unwrap().recv_async().await.unwrap();
+        metrics.get("cached-ptr").map_or(0, |count| *count as usize)
+    }
+
+    /// Sends, on loopback, one answer with `count` boxes that do not exist (RFC 1035, section 4.1).
+    fn announce(mdns_port: u16, first: usize, count: u16) {
+        let service = b"\x05_kith\x04_udp\x05local\0";
+        let mut answer = vec![0, 0, 0x84, 0, 0, 0];
+        answer.extend(count.to_be_bytes());
+        answer.extend([0; 4]);
+        for i in first..first + usize::from(count) {
+            let instance = format!("{i:08}");
+            answer.extend(service);
+            answer.extend([0, 12, 0, 1, 0, 0, 0x11, 0x94]);
+            answer.extend((9 + service.len() as u16).to_be_bytes());
+            answer.push(8);
+            answer.extend(instance.as_bytes());
+            answer.extend(service);
+        }
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", mdns_port + 100)).unwrap();
+        socket.send_to(&answer, ("127.0.0.1", mdns_port)).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Connection, DialError};
+use super::DialError;
 
 /// How long a way has to itself before the next is tried as well (RFC 8305, section 5).
 const APART: Duration = Duration::from_millis(250);
@@ -14,9 +14,9 @@ const APART: Duration = Duration::from_millis(250);
 /// Runs `ways` in their order and answers with the first that works; else with the most telling error.
 ///
 /// A way that fails lets the next one start at once.
-pub(super) async fn first<F>(ways: impl Iterator<Item = F>) -> Result<Connection, DialError>
+pub(super) async fn first<T, F>(ways: impl Iterator<Item = F>) -> Result<T, DialError>
 where
-    F: Future<Output = Result<Connection, DialError>>,
+    F: Future<Output = Result<T, DialError>>,
 {
     let mut waiting = ways.fuse();
     let mut running = FuturesUnordered::new();
@@ -33,7 +33,7 @@ where
                 None => exhausted = true,
             },
             Some(result) = running.next(), if !running.is_empty() => match result {
-                Ok(connection) => return Ok(connection),
+                Ok(won) => return Ok(won),
                 Err(error) => {
                     if weight(&error) >= weight(&worst) {
                         worst = error;
@@ -58,5 +58,52 @@ fn weight(error: &DialError) -> u8 {
         DialError::Ourselves(_) | DialError::OtherProtocol(_) => 3,
         DialError::Closed { .. } => 4,
         DialError::OtherKey(_) => 5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ways_start_a_quarter_of_a_second_apart_and_the_first_answer_wins() {
+        let began = Instant::now();
+        let ways = [(9_000, Some(1)), (400, Some(2)), (300, Some(3))];
+        assert_eq!(first(ways.into_iter().map(way)).await, Ok(2));
+        assert_eq!(began.elapsed(), APART + Duration::from_millis(400));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_lets_the_next_start_at_once() {
+        let began = Instant::now();
+        let ways = [(10, None), (10, None), (10, Some(3))];
+        assert_eq!(first(ways.into_iter().map(way)).await, Ok(3));
+        assert_eq!(began.elapsed(), Duration::from_millis(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_all_failures_the_most_telling_is_told() {
+        let other = || async { Err::<u8, _>(DialError::OtherKey(anywhere())) };
+        let silent = || async { Err::<u8, _>(DialError::Silence(anywhere())) };
+        let ways =
+            [0, 1, 2].map(|i| async move { if i == 1 { other().await } else { silent().await } });
+        assert_eq!(first(ways.into_iter()).await, Err(DialError::OtherKey(anywhere())));
+        assert_eq!(
+            first(std::iter::empty::<std::future::Ready<_>>()).await,
+            Err::<u8, _>(DialError::NoAddress)
+        );
+    }
+
+    async fn way((millis, answer): (u64, Option<u8>)) -> Result<u8, DialError> {
+        sleep(Duration::from_millis(millis)).await;
+        answer.ok_or(DialError::Silence(anywhere()))
+    }
+
+    fn anywhere() -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, 1], 9))
     }
 }

@@ -7,6 +7,7 @@ use kith_core::seal::End;
 use tokio::time::timeout;
 
 use super::*;
+use crate::quic::Closed;
 
 #[tokio::test]
 async fn the_right_key_connects_and_both_ends_agree_on_everything() {
@@ -102,4 +103,16 @@ async fn of_several_addresses_the_one_that_answers_wins() {
     });
     assert_eq!(dialled.await.unwrap().remote_address(), address(&acceptor));
     assert_eq!(dialler.dial_any(&[], None).await.unwrap_err(), DialError::NoAddress);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_kept_alive_and_without_that_given_up() {
+    let idle = Duration::from_millis(400);
+    for (keep_alive, ended) in [(idle / 4, None), (idle * 10, Some(Closed::Silent))] {
+        let config = Config { idle, keep_alive, ..Config::default() };
+        let (dialler, acceptor) = (endpoint_with(1, config.clone()), endpoint_with(2, config));
+        let (there, here) = connect(&dialler, &acceptor).await;
+        let end = timeout(idle * 3, async { tokio::join!(there.closed(), here.closed()) }).await;
+        assert_eq!(end.ok().map(|(there, _)| there), ended);
+    }
 }
