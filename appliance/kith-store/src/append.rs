@@ -92,7 +92,9 @@ fn lead(inner: &Inner, group: Vec<(u64, Vec<Record>)>) -> Vec<(u64, Outcome)> {
 fn store(inner: &Inner, records: &[Record]) -> Outcome {
     let mut writer = locked(&inner.log);
     let index = inner.sound_index()?;
-    let appended = classify(&index, records).inspect_err(|error| inner.index_failed(error))?;
+    let appended = classify(&index, records).inspect_err(|error| {
+        inner.index_failed(error);
+    })?;
     drop(index);
     let new: Vec<&Record> = records
         .iter()

@@ -255,16 +255,20 @@ impl Inner {
         Ok(())
     }
 
+    /// Makes a directory of block files. One that is there may be left from a flush that failed, so
+    /// each is flushed once by every process.
     fn make_dir(&self, dir: &Path) -> Result<(), StoreError> {
-        let files = &*self.parts.files;
-        if files.stat(dir)?.is_some() {
+        if locked(&self.packs).dirs.contains(dir) {
             return Ok(());
         }
+        let files = &*self.parts.files;
         match files.create_dir(dir, PRIVATE_DIR) {
             Err(error) if error.kind() != Kind::Exists => return Err(error.into()),
             Ok(()) | Err(_) => {}
         }
-        Ok(files.sync_dir(&self.parts.dir.join("blocks"))?)
+        files.sync_dir(&self.parts.dir.join("blocks"))?;
+        locked(&self.packs).dirs.insert(dir.to_owned());
+        Ok(())
     }
 
     /// Writes facts into the pack, flushes it, and files them.
@@ -304,11 +308,13 @@ impl Inner {
 pub(crate) struct PackWriter {
     writer: Writer,
     staged: u64,
+    /// The directories of block files whose names are known to last.
+    dirs: BTreeSet<PathBuf>,
 }
 
 impl PackWriter {
     pub(crate) fn resume(packs: Arc<Log>, replay: &Replay) -> Self {
-        Self { writer: Writer::resume(packs, replay), staged: 0 }
+        Self { writer: Writer::resume(packs, replay), staged: 0, dirs: BTreeSet::new() }
     }
 
     pub(crate) const fn mark(&self) -> Mark {

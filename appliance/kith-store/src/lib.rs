@@ -20,6 +20,8 @@
 //! store.local_put(&[(key, Some(value)), (key, None)])?   // one atomic durable change
 //! store.local_get(key)  store.local_scan(prefix)
 //! store.views()                                     // kith_core::fold::ReadRows
+//! verify(&files, dir, &mut |step| …)?               // reads everything: Report { problems, … }
+//! rebuild(files, dir, fold, &options, &mut |step| …)?    // drops the index and makes it anew: Counts
 //! store.checkpoint()?                               // so that the next start is quick; drop does it too
 //! ```
 
@@ -36,6 +38,7 @@ mod rows;
 mod scan;
 mod segments;
 mod store;
+mod verify;
 
 pub use append::Appended;
 pub use blocks::{BlockBatch, Hashed, LARGE};
@@ -45,3 +48,4 @@ pub use query::{Check, Views};
 pub use recover::{IndexOrigin, Step};
 pub use segments::Damage;
 pub use store::{Counts, Findings, Options, Store};
+pub use verify::{Problem, Report, rebuild, verify};

@@ -193,6 +193,15 @@ impl Store {
         Ok(self.block_row(cid)?.map(|row| row.size))
     }
 
+    /// A block's length in bytes, if it is one of `space`.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn block_size_in(&self, space: &SpaceId, cid: &Cid) -> Result<Option<u32>, StoreError> {
+        let row = self.block_row(cid)?;
+        Ok(row.filter(|row| row.spaces.binary_search(space).is_ok()).map(|row| row.size))
+    }
+
     /// The rows of the fold.
     #[must_use]
     pub fn views(&self) -> Views {
@@ -231,12 +240,15 @@ impl Inner {
         self.ask(|index| index.scan(prefix, after, (limit, order)))
     }
 
-    fn ask<T>(
-        &self,
-        question: impl FnOnce(&Index) -> Result<T, IndexError>,
-    ) -> Result<T, StoreError> {
-        let index = self.index()?;
-        Ok(question(&index).inspect_err(|error| self.index_failed(error))?)
+    /// Asks the index; one that fails is replaced, and asked again.
+    fn ask<T>(&self, question: impl Fn(&Index) -> Result<T, IndexError>) -> Result<T, StoreError> {
+        let first = self.index().and_then(|index| Ok(question(&index)?));
+        let Err(StoreError::Index(error)) = first else { return first };
+        if !self.index_failed(&error) {
+            return Err(error.into());
+        }
+        let index = self.sound_index()?;
+        Ok(question(&index)?)
     }
 
     fn by_time(

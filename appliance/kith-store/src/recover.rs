@@ -33,7 +33,7 @@ pub enum IndexOrigin {
 }
 
 /// How far a long piece of work is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
     /// Bytes read.
     pub done: u64,

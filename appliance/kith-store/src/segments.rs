@@ -406,6 +406,10 @@ impl Writer {
         if self.repair != Repair::Leave {
             self.repair = repair;
         }
+        if let Some(file) = &self.file {
+            // A full disk gets its room back at once; what fails here is done before the next write.
+            drop(file.set_size(self.mark.end.into()));
+        }
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
@@ -457,6 +461,9 @@ impl Writer {
             mark = Mark { segment, end: bytes.len() as u32, last, crc };
         }
         let name = format!("{segment:04}.{}", log.shape.suffix);
+        // Should the snapshot come to be there though its writing failed, nothing that follows may
+        // stand before it: the next commit replaces it by a segment of its own.
+        self.repair = Repair::Leave;
         write_durably(log.files(), &log.dir, &name, &bytes, PRIVATE_FILE)?;
         log.forget(segment);
         self.file = Some(log.files.open(&log.path(segment), Open::Write)?);
@@ -470,7 +477,7 @@ impl Writer {
         let segment = self.mark.segment + 1;
         let path = self.log.path(segment);
         if self.log.files.stat(&path)?.is_some() {
-            // Left by a creation that failed; no frame of it was ever acknowledged.
+            // Left by a creation that failed: nothing in it was acknowledged that is not elsewhere.
             self.log.files.remove(&path)?;
             self.log.forget(segment);
         }

@@ -117,6 +117,8 @@ struct Keeper {
     /// Whether the file that says the index is in good order still stands.
     clean: bool,
     failed: bool,
+    /// Whether the last attempt to replace it failed.
+    hopeless: bool,
     /// How far both logs are flushed, as far as the index has been told.
     durable: (Mark, Mark),
     /// Bytes of frames since the index was last made to last.
@@ -154,7 +156,8 @@ impl Store {
         damage.extend(log.damage.iter().chain(&packs.damage).cloned());
         let Opened { index, progress, origin, clean } = opened;
         let durable = (log.mark, packs.mark);
-        let keeper = Keeper { progress, clean, failed: false, durable, unsaved: 0 };
+        let keeper =
+            Keeper { progress, clean, failed: false, hopeless: false, durable, unsaved: 0 };
         let inner = Inner {
             log: Mutex::new(Writer::resume(Arc::clone(&parts.log), &log)),
             packs: Mutex::new(PackWriter::resume(Arc::clone(&parts.packs), &packs)),
@@ -239,10 +242,13 @@ impl Inner {
         self.index()
     }
 
-    /// Remembers that the index failed; the next writer replaces it.
-    pub(crate) fn index_failed(&self, error: &IndexError) {
+    /// Remembers that the index failed, and says whether a reader may try to have it replaced: where
+    /// that has failed before, only writers try again.
+    pub(crate) fn index_failed(&self, error: &IndexError) -> bool {
         tracing::error!("the index failed: {error}");
-        locked(&self.keeper).failed = true;
+        let mut keeper = locked(&self.keeper);
+        keeper.failed = true;
+        !keeper.hopeless
     }
 
     /// Changes the index in small steps. `change` is called until it has nothing more to do.
@@ -284,6 +290,7 @@ impl Inner {
     fn heal(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
         let mut slot = self.index.write().unwrap_or_else(PoisonError::into_inner);
         *slot = None;
+        keeper.hopeless = true;
         if keeper.clean {
             self.parts.mark_unclean()?;
             keeper.clean = false;
@@ -296,7 +303,7 @@ impl Inner {
             self.parts.catch_up(&mut opened, limits, &mut |_| ())?;
         }
         keeper.progress = opened.progress;
-        keeper.failed = false;
+        (keeper.failed, keeper.hopeless) = (false, false);
         *locked(&self.counts) = counts_of(&opened.progress);
         *slot = Some(Arc::new(opened.index));
         Ok(())
@@ -367,25 +374,28 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Makes the store's directories and takes its lock.
-pub(crate) fn prepare(files: &dyn Files, dir: &Path) -> Result<Box<dyn Lock>, StoreError> {
+fn prepare(files: &dyn Files, dir: &Path) -> Result<Box<dyn Lock>, StoreError> {
     create_dir_durably(files, dir, PRIVATE_DIR)?;
-    let lock = files.lock(&dir.join("lock")).map_err(|error| match error.kind() {
-        Kind::Locked => StoreError::InUse(dir.to_owned()),
-        Kind::NoSpace
-        | Kind::ReadOnly
-        | Kind::Io
-        | Kind::NotFound
-        | Kind::Exists
-        | Kind::Denied => error.into(),
-    })?;
+    let lock = lock(files, dir)?;
     for name in ["log", "packs", "local", "blocks", blocks::STAGING] {
         create_dir_durably(files, &dir.join(name), PRIVATE_DIR)?;
     }
     blocks::clear_staging(files, dir)?;
+    // They may be there from a start at which this very flush failed.
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    [Some(dir), parent].into_iter().flatten().try_for_each(|dir| files.sync_dir(dir))?;
     Ok(lock)
 }
 
-pub(crate) fn parts(
+/// Takes the store's lock.
+pub(crate) fn lock(files: &dyn Files, dir: &Path) -> Result<Box<dyn Lock>, StoreError> {
+    files.lock(&dir.join("lock")).map_err(|error| {
+        let taken = error.kind() == Kind::Locked;
+        if taken { StoreError::InUse(dir.to_owned()) } else { error.into() }
+    })
+}
+
+fn parts(
     (files, dir): (Arc<dyn Files>, &Path),
     fold: Arc<dyn Fold>,
     options: &Options,
@@ -406,10 +416,8 @@ pub(crate) fn parts(
 }
 
 /// The number that makes this store's frames its own; drawn once, and kept in every segment as well.
-pub(crate) fn salt(files: &dyn Files, dir: &Path) -> Result<u64, StoreError> {
-    if let Some(bytes) = read_whole(files, &dir.join(SALT), 64)?
-        && let Some(salt) = parse_salt(&bytes)
-    {
+fn salt(files: &dyn Files, dir: &Path) -> Result<u64, StoreError> {
+    if let Some(salt) = salt_of_store(files, dir)? {
         return Ok(salt);
     }
     let salt = match salt_of_segments(files, dir)? {
@@ -420,6 +428,19 @@ pub(crate) fn salt(files: &dyn Files, dir: &Path) -> Result<u64, StoreError> {
     bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
     write_durably(files, dir, SALT, &bytes, PRIVATE_FILE)?;
     Ok(salt)
+}
+
+/// The same, of a store that is there already.
+pub(crate) fn saved_salt(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreError> {
+    match salt_of_store(files, dir)? {
+        Some(salt) => Ok(Some(salt)),
+        None => salt_of_segments(files, dir),
+    }
+}
+
+fn salt_of_store(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreError> {
+    let bytes = read_whole(files, &dir.join(SALT), 64)?;
+    Ok(bytes.and_then(|bytes| parse_salt(&bytes)))
 }
 
 fn parse_salt(bytes: &[u8]) -> Option<u64> {
@@ -440,4 +461,71 @@ fn salt_of_segments(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreE
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use kith_core::cid::{Cid, Codec};
+    use kith_core::fold::Rows;
+    use kith_core::record::Record;
+    use kith_files::cut::CutFiles;
+
+    use super::*;
+
+    #[test]
+    fn an_index_that_fails_while_it_is_used_is_replaced_by_readers_and_by_writers() {
+        let (files, dir) = (CutFiles::new(), tempfile::tempdir().unwrap());
+        let store = open(&files, dir.path());
+        let one = put(&store, 1);
+        let rows = store.dump_rows().unwrap();
+        store.inner.index_failed(&IndexError::Row);
+        let two = put(&store, 2);
+        assert!(store.has_block(&one).unwrap() && store.has_block(&two).unwrap());
+        assert!(store.dump_rows().unwrap().contains(&rows[0]));
+        *store.inner.index.write().unwrap() = None;
+        assert!(store.has_block(&one).unwrap());
+        assert_eq!(store.counts().blocks, 2);
+    }
+
+    #[test]
+    fn an_index_that_lost_a_row_no_longer_fits_its_sum() {
+        let (files, dir) = (CutFiles::new(), tempfile::tempdir().unwrap());
+        let store = open(&files, dir.path());
+        put(&store, 1);
+        put(&store, 2);
+        let rows = store.dump_rows().unwrap();
+        let index = store.inner.index().unwrap();
+        index.apply([(rows[0].0.as_slice(), None)].into_iter()).unwrap();
+        // As after a power cut, nothing says that the index is in good order.
+        let disk = files.crashed(0);
+        drop((index, store));
+        let store = open(&disk, dir.path());
+        let lost = IndexOrigin::Rebuilt("it lost rows".into());
+        assert_eq!(store.findings().index, lost);
+        assert_eq!(store.dump_rows().unwrap(), rows);
+    }
+
+    fn open(files: &CutFiles, dir: &Path) -> Store {
+        let options = Options { index_dir: Some(dir.join("index")), ..Options::default() };
+        let files: Arc<dyn Files> = Arc::new(files.clone());
+        Store::open(files, Path::new("/box"), Arc::new(NoViews), &options, &mut |_| ()).unwrap()
+    }
+
+    fn put(store: &Store, number: u8) -> Cid {
+        let (bytes, mut batch) = (vec![number; 10], store.block_batch());
+        let cid = Cid::of(Codec::Raw, &bytes);
+        batch.put(None, cid, bytes.into()).unwrap();
+        batch.commit().unwrap();
+        cid
+    }
+
+    struct NoViews;
+
+    impl Fold for NoViews {
+        fn version(&self) -> u32 {
+            1
+        }
+
+        fn fold(&self, _: &Record, _: &mut dyn Rows) {}
+    }
 }

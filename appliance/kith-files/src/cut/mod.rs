@@ -83,6 +83,14 @@ impl CutFiles {
         self.locked().ops.len()
     }
 
+    /// How many of them changed anything: without the syncs.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        let sync = |op: &&Op| matches!(op, Op::Sync { .. } | Op::SyncDir { .. } | Op::NoSync);
+        let disk = self.locked();
+        disk.ops.len() - disk.ops.iter().filter(sync).count()
+    }
+
     /// From the operation with this number on (from 0) nothing works: the power is off.
     pub fn cut_after(&self, operations: usize) {
         self.locked().faults.cut = Some(operations);

@@ -167,12 +167,12 @@ fn an_open_store_that_is_not_used_writes_nothing() {
     let store = open(&files, &index);
     store.append(&posts(1, 3)).unwrap();
     drop(store);
-    let before = files.operations();
+    let before = files.changes();
     let store = open(&files, &index);
     assert_eq!(store.counts().records, 3);
     store.checkpoint().unwrap();
     drop(store);
-    assert_eq!(files.operations(), before);
+    assert_eq!(files.changes(), before);
 }
 
 #[test]
