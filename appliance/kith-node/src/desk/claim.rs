@@ -95,7 +95,7 @@ impl Desk {
         if self.accounts.claimed() {
             return Err(already_claimed());
         }
-        self.try_from(now, &format!("source/{source}"))?;
+        self.try_from(now, &from(&source))?;
         let typed = secret::digest(&secret::normal_claim(&typed));
         let wanted = self.claim.as_ref().map(|claim| secret::digest(&secret::normal_claim(claim)));
         if wanted.is_none_or(|wanted| !secret::same(&wanted, &typed)) {
@@ -112,6 +112,7 @@ impl Desk {
         let go_on: GoOn = Box::new(move |desk, hash| {
             let hash = hash.ok_or_else(super::busy)?;
             desk.accounts.claim(&name, hash)?;
+            desk.limiter.forgive(&from(&source));
             desk.name_box(now, &box_name)?;
             desk.name_owner(&name)?;
             desk.claim = None;
@@ -173,7 +174,7 @@ impl Desk {
         (link, source): (String, String),
         (name, passphrase): (String, String),
     ) -> Result<(Work, GoOn), Refusal> {
-        self.try_from(now, &format!("source/{source}"))?;
+        self.try_from(now, &from(&source))?;
         self.accounts.check_join(now, &link, &name)?;
         acceptable(&passphrase, &name).map_err(invalid)?;
         let go_on: GoOn = Box::new(move |desk, hash| {
@@ -182,6 +183,7 @@ impl Desk {
             let author = keys.new_author().map_err(|error| words::of_key(&error))?.author_id();
             let new = NewAccount { name: name.clone(), author, passphrase };
             let id = desk.accounts.join(now, &link, new)?;
+            desk.limiter.forgive(&from(&source));
             desk.let_into_spaces(now, &author, &name)?;
             let browser = Browser { agent: "", source: &source, device: None };
             desk.accounts.open_session(now, &id, browser).map(Reply::LoggedIn)
@@ -222,6 +224,11 @@ impl Work {
             )
         })
     }
+}
+
+/// The bucket of whoever has not signed in here before.
+fn from(source: &str) -> String {
+    format!("source/{source}")
 }
 
 fn invalid(words: &str) -> Refusal {

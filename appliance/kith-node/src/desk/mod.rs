@@ -14,6 +14,8 @@ mod peers;
 mod reading;
 mod spaces;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -195,18 +197,25 @@ impl Desk {
     /// Works until told to stop.
     pub(crate) fn run(mut self, mut messages: mpsc::Receiver<Message>) {
         while let Some(message) = messages.blocking_recv() {
-            match message {
-                Message::Ask(request, reply) => self.ask(*request, reply),
-                Message::WhereToWrite(credential, space, reply) => {
-                    let _ = reply.send(self.where_to_write(&credential, space.as_deref()));
-                }
-                Message::Hashed(go_on) => go_on(&mut self),
-                Message::News(news) => self.news(news),
-                Message::Stop => break,
+            if matches!(message, Message::Stop) {
+                break;
             }
+            self.take(message);
             if messages.is_empty() {
                 self.publish();
             }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Ask(request, reply) => self.ask(*request, reply),
+            Message::WhereToWrite(credential, space, reply) => {
+                let _ = reply.send(self.where_to_write(&credential, space.as_deref()));
+            }
+            Message::Hashed(go_on) => go_on(self),
+            Message::News(news) => self.news(news),
+            Message::Stop => {}
         }
     }
 
