@@ -25,6 +25,9 @@ const NODE: &str = "node.sock";
 /// How long a node that is being started may take before somebody at a prompt is told.
 const START: Duration = Duration::from_secs(15);
 
+/// How long a node may think about a command. The longest, a join, gives up after a minute by itself.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// How often a node that is being started is tried.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -48,16 +51,16 @@ impl Client {
     pub(crate) async fn connect(state: &Path) -> Outcome<Self> {
         let deadline = tokio::time::Instant::now() + START;
         loop {
-            match socket::connect(state, NODE, MAX_MESSAGE).await {
+            let failure = match socket::connect(state, NODE, MAX_MESSAGE).await {
                 Ok(channel) => return Ok(Self { channel }),
-                Err(error) => {
-                    let failure = absent(state, error);
-                    let late = tokio::time::Instant::now() >= deadline;
-                    let hopeful = matches!(failure, Failure::NoNode(_)) && !late;
-                    if !hopeful || supervision(state).await.is_none() {
-                        return Err(failure);
-                    }
-                }
+                Err(error) => absent(state, error),
+            };
+            if !matches!(failure, Failure::NoNode(_)) {
+                return Err(failure);
+            }
+            let Some(supervision) = supervision(state).await else { return Err(failure) };
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Failure::NotAnswering(starting(&supervision)));
             }
             tokio::time::sleep(RETRY).await;
         }
@@ -65,8 +68,11 @@ impl Client {
 
     /// Gives one command as the owner and waits for its reply.
     pub(crate) async fn command(&mut self, command: Command) -> Outcome<Reply> {
-        self.send(&Ask::Command(command), &[]).await?;
-        self.reply(|_| {}).await
+        let asking = async {
+            self.send(&Ask::Command(command), &[]).await?;
+            self.reply(|_| {}).await
+        };
+        tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Copies something out into `descriptor`.
@@ -192,6 +198,16 @@ fn lost(error: ChannelError) -> Failure {
     anyhow::Error::new(error).context("the connection to the node is lost").into()
 }
 
+fn starting(supervision: &Supervision) -> String {
+    let ends = supervision.roles.iter().filter_map(|role| role.last_end.as_deref());
+    let why = ends.map(|end| format!("; the last one ended because {end}")).collect::<String>();
+    format!("the node is being started and does not answer yet{why}")
+}
+
+fn silent() -> Failure {
+    Failure::NotAnswering(format!("the node has not answered for {} seconds", PATIENCE.as_secs()))
+}
+
 fn hung_up() -> Failure {
     anyhow::anyhow!("the node ended before it answered; kith status says how it is").into()
 }
@@ -309,6 +325,14 @@ mod tests {
         drop(node);
         let failure = client.command(Command::Status).await.unwrap_err();
         assert_eq!(failure.exit_code(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_hangs_is_not_waited_for_for_ever() {
+        let (mut client, _node) = pair();
+        let failure = client.command(Command::Status).await.unwrap_err();
+        assert_eq!(failure.exit_code(), 4);
+        assert_eq!(failure.to_string(), "the node has not answered for 90 seconds");
     }
 
     #[test]

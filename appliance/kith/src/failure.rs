@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// No node answers for this state.
     NoNode(PathBuf),
+    /// There is a supervisor, but its node does not answer; in words, why not.
+    NotAnswering(String),
     /// The state belongs to somebody else.
     NotAllowed(PathBuf),
     /// Everything else, with its causes.
@@ -30,7 +32,7 @@ impl Failure {
             Self::Refused(refusal) => refusal.kind.exit_code(),
             Self::Broken(_) => 1,
             Self::Usage(_) => 2,
-            Self::NoNode(_) => 4,
+            Self::NoNode(_) | Self::NotAnswering(_) => 4,
             Self::NotAllowed(_) => 5,
         }
     }
@@ -41,6 +43,7 @@ impl Failure {
             Self::Refused(refusal) => serde_json::json!(refusal.kind),
             Self::Usage(_) => "usage".into(),
             Self::NoNode(_) => "no-node".into(),
+            Self::NotAnswering(_) => "not-answering".into(),
             Self::NotAllowed(_) => "not-allowed".into(),
             Self::Broken(_) => "failure".into(),
         };
@@ -62,7 +65,7 @@ impl fmt::Display for Failure {
                 f.write_str(&refusal.message)?;
                 refusal.retry_after.map_or(Ok(()), |s| write!(f, " (try again in {s} seconds)"))
             }
-            Self::Usage(message) => f.write_str(message),
+            Self::Usage(message) | Self::NotAnswering(message) => f.write_str(message),
             Self::NoNode(state) => {
                 write!(f, "no node is running on {}: start it with kith run", state.display())
             }

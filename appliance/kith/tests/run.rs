@@ -10,6 +10,10 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
+use kith_model::role::{MAX_MESSAGE, RoleState, SuperviseAsk, Supervision};
+use kith_role::socket;
+use kith_supervise::policy::STOP_GRACE;
+use kith_supervise::status::SOCKET;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -84,6 +88,19 @@ fn a_supervisor_that_is_killed_leaves_nothing_behind() {
     // Comes up only when the first node has let go of the store and the sockets.
     let mut again = Running::start(state.path());
     assert_eq!(again.stop(Signal::SIGTERM).0, Some(0));
+}
+
+#[test]
+fn a_node_that_hangs_is_killed_at_the_second_request() {
+    let state = tempfile::tempdir().unwrap();
+    let mut running = Running::start(state.path());
+    signal(node(state.path()).pid.unwrap(), Signal::SIGSTOP);
+    signal(running.child.id(), Signal::SIGTERM);
+    let asked = tokio::time::Instant::now();
+    // Signals of one kind are merged, so the second waits until the first was heard.
+    assert!((0..10_000).any(|_| role_state(state.path()) == RoleState::Stopping));
+    assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
+    assert!(asked.elapsed() < STOP_GRACE, "it was not waited for");
 }
 
 #[test]
@@ -269,6 +286,17 @@ fn node(state: &Path) -> Node {
         restarts: role["restarts"].as_u64().unwrap(),
         last_end: role["last_end"].as_str().map(str::to_owned),
     }
+}
+
+/// How the node is, asked of the supervisor alone.
+fn role_state(state: &Path) -> RoleState {
+    let asking = async {
+        let mut channel = socket::connect(state, SOCKET, MAX_MESSAGE).await.unwrap();
+        channel.send(&SuperviseAsk::Status, &[]).await.unwrap();
+        channel.receive::<Supervision>().await.unwrap().unwrap().0
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(asking).roles[0].state
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test is about the processes")]
