@@ -49,7 +49,7 @@ impl DirectoryBuilder {
     pub fn finish(self, emit: &mut Emit<'_>) -> Result<Imported, UnixfsError> {
         let link = |(name, entry): (&String, &Entry)| NodeWriter::link_len(name, entry.tsize);
         let len = EMPTY_DIRECTORY + self.entries.iter().map(link).sum::<usize>();
-        let entries = self.entries.iter().map(|(name, entry)| (name.as_str(), *entry));
+        let entries = self.entries.iter().map(|(name, entry)| (name.as_str(), entry));
         if len > SHARD_ABOVE {
             return hamt::build(entries, emit);
         }

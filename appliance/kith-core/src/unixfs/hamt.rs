@@ -75,7 +75,7 @@ pub(super) fn check_slots(bits: &[u8], links: &[Link]) -> Result<(), UnixfsError
 
 /// Writes the trie of `entries`.
 pub(super) fn build<'a>(
-    entries: impl Iterator<Item = (&'a str, Entry)>,
+    entries: impl Iterator<Item = (&'a str, &'a Entry)>,
     emit: &mut Emit<'_>,
 ) -> Result<Imported, UnixfsError> {
     let mut sorted: Vec<_> = entries.map(|(name, entry)| (slots(name), name, entry)).collect();
@@ -86,7 +86,7 @@ pub(super) fn build<'a>(
 }
 
 fn shard(
-    sorted: &[(Slots, &str, Entry)],
+    sorted: &[(Slots, &str, &Entry)],
     level: usize,
     emit: &mut Emit<'_>,
 ) -> Result<Imported, UnixfsError> {
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn names_with_equal_hashes_are_refused_in_words() {
         assert_eq!(murmur3(TWINS[0].as_bytes()), murmur3(TWINS[1].as_bytes()));
-        let entries = TWINS.into_iter().map(|name| (name, ENTRY));
+        let entries = TWINS.into_iter().map(|name| (name, &ENTRY));
         let refused = build(entries, &mut |_, _| {});
         assert_eq!(refused, Err(UnixfsError::Collision(TWINS[0].to_owned())));
     }
