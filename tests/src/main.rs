@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match lab::namespace::enter() {
+    match lab::namespace::enter(wishes.lab != "figures") {
         Ok(Some(code)) => return code,
         Ok(None) => {}
         Err(why) => return end(&wishes, &Report::skipped(&wishes.lab, format!("{why:#}"))),

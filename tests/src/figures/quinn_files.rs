@@ -10,14 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 
-use super::super::lab::raw_quic;
+use crate::lab::raw_quic;
 
 const CHUNK: usize = 256 << 10;
 /// Streams that may be open at once, as for any pipelined protocol.
 const STREAMS: u32 = 64;
 const WINDOW: u32 = 8 << 20;
+/// The kernel's own default loses packets at this speed.
+const SOCKET_BUFFER: usize = 4 << 20;
 
 /// Serves the file or the folder `from`: prints its address, ends after one connection.
 pub(super) fn serve(from: &str) -> Result<()> {
@@ -44,7 +47,7 @@ pub(super) fn fetch(address: &str, to: &str) -> Result<()> {
     runtime()?.block_on(async {
         let address: SocketAddr = address.parse().context("an address")?;
         let endpoint = raw_quic::endpoint(None, socket()?)?;
-        let mut client = raw_quic::client(b"files", &[7; 32])?;
+        let mut client = raw_quic::client(b"files", None)?;
         client.transport_config(transport());
         let connecting = endpoint.connect_with(client, address, "any.invalid").context("dial")?;
         let connection = connecting.await.context("a handshake")?;
@@ -120,7 +123,10 @@ fn transport() -> Arc<quinn::TransportConfig> {
 }
 
 fn socket() -> Result<UdpSocket> {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("a socket")
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("a socket")?;
+    setsockopt(&socket, sockopt::RcvBuf, &SOCKET_BUFFER).context("a large buffer")?;
+    setsockopt(&socket, sockopt::SndBuf, &SOCKET_BUFFER).context("a large buffer")?;
+    Ok(socket)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

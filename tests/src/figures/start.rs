@@ -11,6 +11,7 @@ use super::Scale;
 use super::syncthing;
 use super::table::{Goal, Table, median};
 use crate::lab::http::Ask;
+use crate::lab::namespace::call;
 use crate::lab::process::{Node, Plan};
 use crate::lab::{installed, kith, scratch};
 
@@ -61,7 +62,7 @@ fn syncthing(folder: &Path, round: usize) -> Result<f64> {
         .spawn()
         .context("start syncthing")?;
     let at = first_answer(&format!("http://127.0.0.1:{port}/"));
-    child.kill().context("end syncthing")?;
+    call("kill", &["-TERM", &child.id().to_string()])?;
     child.wait().context("end syncthing")?;
     Ok(at?.duration_since(start).as_secs_f64())
 }

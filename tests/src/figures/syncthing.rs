@@ -12,6 +12,7 @@ use super::cost;
 use super::start::free_port;
 use crate::lab::http::Ask;
 use crate::lab::namespace::call;
+use crate::lab::process::tree;
 use crate::lab::wait;
 
 const KEY: &str = "lab";
@@ -78,10 +79,18 @@ pub(super) fn transfer(scratch: &Path, from: &Path) -> Result<Run> {
         Ok(whole && status["needFiles"] == 0 && status["state"] == "idle")
     })?;
     let pull = start.elapsed().as_secs_f64();
+    let arrived = bytes_in(&to)?;
+    ensure!(arrived == bytes_in(from)?, "syncthing says it is done at {arrived} bytes");
     let after = sender.cpu()? + receiver.cpu()?;
-    let high_water = cost::high_water(&[sender.pid(), receiver.pid()])?;
+    let high_water = cost::high_water(&[sender.pids(), receiver.pids()].concat())?;
     fs::remove_dir_all(from.join(".stfolder")).context("unmark the sender's folder")?;
     Ok(Run { scan, pull, cpu: after - before, pull_cpu: after - scanned, high_water })
+}
+
+fn bytes_in(folder: &Path) -> Result<u64> {
+    let entries = fs::read_dir(folder).context("look into a folder")?;
+    let sizes = entries.map(|e| Ok(e?.metadata()?)).map(|m: std::io::Result<fs::Metadata>| m);
+    sizes.filter(|m| m.as_ref().is_ok_and(fs::Metadata::is_file)).map(|m| Ok(m?.len())).sum()
 }
 
 struct Daemon {
@@ -159,19 +168,20 @@ impl Daemon {
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// Syncthing runs itself once more as a child only to be restarted, which is switched off.
-    fn pid(&self) -> u32 {
-        self.child.id()
+    /// Syncthing watches over itself from a process of its own.
+    fn pids(&self) -> Vec<u32> {
+        tree(self.child.id())
     }
 
     fn cpu(&self) -> Result<f64> {
-        cost::cpu(&[self.pid()])
+        cost::cpu(&self.pids())
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // Asked to, it ends its other process, too.
+        let _ = call("kill", &["-TERM", &self.child.id().to_string()]);
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.home);
     }

@@ -78,11 +78,13 @@ impl Table {
 
 impl Row {
     fn missed(&self, slack: f64) -> bool {
-        match self.goal {
-            Some((Goal::AtMost, most)) => self.value > most * slack,
-            Some((Goal::AtLeast, least)) => self.value < least / slack,
-            None => false,
-        }
+        // What is no number is a miss, too.
+        let kept = match self.goal {
+            Some((Goal::AtMost, most)) => self.value <= most * slack,
+            Some((Goal::AtLeast, least)) => self.value >= least / slack,
+            None => true,
+        };
+        !kept
     }
 }
 
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(near.verdict_since(0).unwrap(), "0 of 1 goals kept");
         assert!(table(3.1, (Goal::AtMost, 1.0)).verdict_since(0).is_err());
         assert!(table(0.3, (Goal::AtLeast, 1.0)).verdict_since(0).is_err());
+        assert!(table(f64::NAN, (Goal::AtLeast, 1.0)).verdict_since(0).is_err());
         assert!(table(0.9, (Goal::AtMost, 1.0)).to_string().contains("kept"));
     }
 

@@ -13,17 +13,19 @@ const INSIDE: &str = "KITH_LAB_INSIDE";
 
 /// Moves this program into namespaces of its own, by running it once more in them.
 ///
-/// Answers the exit code of that second run, or nothing when this already is the second run.
+/// As root it can do without a user namespace (`rootless` false), in which rsync's daemon does not
+/// run. Answers the exit code of that second run, or nothing when this already is the second run.
 ///
 /// # Errors
 /// When this machine does not allow it; that is a reason to skip.
-pub fn enter() -> Result<Option<ExitCode>> {
+pub fn enter(rootless: bool) -> Result<Option<ExitCode>> {
     if std::env::var_os(INSIDE).is_some() {
         call("mount", &["-t", "tmpfs", "tmpfs", "/run"])?;
         call("ip", &["link", "set", "lo", "up"])?;
         return Ok(None);
     }
-    let flags = ["--user", "--map-root-user", "--net", "--mount"];
+    let user: &[&str] = if rootless || !is_root()? { &["--user", "--map-root-user"] } else { &[] };
+    let flags = [user, &["--net", "--mount"]].concat();
     call("unshare", &[&flags[..], &["true"]].concat())
         .context("unshare -Urnm is not allowed here")?;
     let own = std::env::current_exe().context("find this program")?;
@@ -36,6 +38,12 @@ pub fn enter() -> Result<Option<ExitCode>> {
         .context("run in namespaces")?;
     let code = status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1);
     Ok(Some(ExitCode::from(code)))
+}
+
+fn is_root() -> Result<bool> {
+    let status = std::fs::read_to_string("/proc/self/status").context("who am I")?;
+    let line = status.lines().find_map(|l| l.strip_prefix("Uid:")).context("who am I")?;
+    Ok(line.split_whitespace().nth(1) == Some("0"))
 }
 
 /// A box's own network, with one cable to the switch.

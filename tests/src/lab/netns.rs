@@ -180,13 +180,13 @@ fn three(boxes: &[Namespace], folder: &Path) -> Result<String> {
     ensure!(carl.posts()?.is_empty(), "carl reads {:?}", carl.posts()?);
     ensure!(carl.files()?.is_empty(), "carl sees {:?}", carl.files()?);
     let peers = carl.kith(&["peers", "--json"])?;
-    let spaces = carl.kith(&["space", "--json"])?;
+    let spaces = carl.kith(&["space", "list", "--json"])?;
     for secret in &secrets {
         ensure!(!peers.contains(secret) && !spaces.contains(secret), "carl knows {secret}");
         ensure!(!on_disk(&carl.plan.state, secret.as_bytes())?, "carl's disk holds {secret}");
         // The control: the same search finds it where it belongs.
         let known = on_disk(&bert.plan.state, secret.as_bytes())?
-            || bert.kith(&["space", "--json"])?.contains(secret);
+            || bert.kith(&["space", "list", "--json"])?.contains(secret);
         ensure!(known, "the search for {secret} finds nothing at a member either");
     }
     let shared = super::process::each(&serde_json::from_str(&peers).context("carl's peers")?)
@@ -197,7 +197,7 @@ fn three(boxes: &[Namespace], folder: &Path) -> Result<String> {
 }
 
 fn space_of(node: &Node) -> Result<String> {
-    let spaces = node.json(&["space"])?;
+    let spaces = node.json(&["space", "list"])?;
     let first = super::process::each(&spaces).next().context("a space")?;
     Ok(first["id"].as_str().context("the space's id")?.to_owned())
 }

@@ -66,8 +66,7 @@ impl Visitor {
     /// When nothing answers.
     pub fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Answer> {
         let page = self.get(path)?.text();
-        let hidden = hidden(&page);
-        self.post(path, &hidden, fields)
+        self.post(path, &hidden(&page, path), fields)
     }
 
     /// Sends a form with these hidden fields and these filled in.
@@ -118,10 +117,15 @@ impl Visitor {
     }
 }
 
-/// The hidden fields of all forms of a page; of several with one name the last.
+/// The hidden fields of the first form of a page that goes to `action`.
 #[must_use]
-pub fn hidden(page: &str) -> BTreeMap<String, String> {
-    page.split("<input")
+pub fn hidden(page: &str, action: &str) -> BTreeMap<String, String> {
+    let goes_there = |form: &&str| {
+        form.split('>').next().and_then(|tag| attribute(tag, "action")).as_deref() == Some(action)
+    };
+    let form = page.split("<form").skip(1).find(goes_there).unwrap_or_default();
+    let form = form.split("</form>").next().unwrap_or_default();
+    form.split("<input")
         .skip(1)
         .filter_map(|rest| rest.split('>').next())
         .filter(|tag| attribute(tag, "type").as_deref() == Some("hidden"))
@@ -142,12 +146,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_fields_are_found_and_others_are_not() {
-        let page = r#"<form><input type="hidden" name="token" value="ab c"><input name=x value=1>
-                      <input type=hidden name=n value=2></form>"#;
-        let found = hidden(page);
+    fn only_the_hidden_fields_of_that_form_are_found() {
+        let page = r#"<form action="/x"><input type="hidden" name="other" value="1"></form>
+            <form method="post" action="/y"><input type="hidden" name="token" value="ab c">
+            <input name=x value=1><input type=hidden name=n value=2></form>"#;
+        let found = hidden(page, "/y");
         assert_eq!(found.get("token").map(String::as_str), Some("ab c"));
         assert_eq!(found.get("n").map(String::as_str), Some("2"));
         assert_eq!(found.len(), 2);
+        assert!(hidden(page, "/z").is_empty());
     }
 }

@@ -184,13 +184,7 @@ impl Node {
     /// The process ids of the supervisor and everything below it.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
-        let mut all = vec![self.child.id()];
-        let mut next = 0;
-        while let Some(parent) = all.get(next).copied() {
-            all.extend(children(parent));
-            next += 1;
-        }
-        all
+        tree(self.child.id())
     }
 
     /// Whether the supervisor and its node are both there.
@@ -232,7 +226,19 @@ impl Drop for Node {
     }
 }
 
-/// The items of a JSON array, or of the one array in an object.
+/// A process and everything below it.
+#[must_use]
+pub fn tree(root: u32) -> Vec<u32> {
+    let mut all = vec![root];
+    let mut next = 0;
+    while let Some(parent) = all.get(next).copied() {
+        all.extend(children(parent));
+        next += 1;
+    }
+    all
+}
+
+/// The items of a JSON array.
 pub fn each(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }

@@ -51,18 +51,23 @@ pub fn server(alpn: &[u8]) -> Result<quinn::ServerConfig> {
     Ok(quinn::ServerConfig::with_crypto(Arc::new(crypto)))
 }
 
-/// A client with the key of this seed that takes whoever answers.
+/// A client that takes whoever answers, with the key of this seed or with none.
 ///
 /// # Errors
 /// When TLS cannot be set up.
-pub fn client(alpn: &[u8], seed: &[u8; 32]) -> Result<quinn::ClientConfig> {
-    let key = Arc::new(certified(seed)?);
-    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+pub fn client(alpn: &[u8], seed: Option<&[u8; 32]>) -> Result<quinn::ClientConfig> {
+    let builder = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .context("TLS 1.3")?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider())))
-        .with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(key)));
+        .with_custom_certificate_verifier(Arc::new(Anybody(provider())));
+    let mut config = match seed {
+        Some(seed) => {
+            let key = Arc::new(certified(seed)?);
+            builder.with_client_cert_resolver(Arc::new(AlwaysResolvesClientRawPublicKeys::new(key)))
+        }
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![alpn.to_vec()];
     config.enable_sni = false;
     let crypto = QuicClientConfig::try_from(config).context("QUIC over TLS")?;

@@ -14,7 +14,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("ipld-core", &["kith-core"]),
     ("mdns-sd", &["kith-net"]),
     ("negentropy", &["kith-proto"]),
-    ("nix", &["kith-files", "kith-role", "kith-supervise", "kith-net", "kith-link"]),
+    ("nix", &["kith", "kith-files", "kith-role", "kith-supervise", "kith-net", "kith-link"]),
     ("quinn", &["kith-net"]),
     ("rustls", &["kith-net"]),
     ("serde_ipld_dagcbor", &["kith-core"]),

@@ -16,8 +16,7 @@ const UNFINISHED: &[&str] = &[
 ];
 
 /// Folders of one machine, which no other has.
-const FOREIGN: &[&str] =
-    &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/Us", "ers/")];
+const FOREIGN: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];
 
 const PROSE: &[&str] = &[".rs", ".toml", ".md", ".mjs", ".js", ".css", ".html", ".sh", ".po"];
 

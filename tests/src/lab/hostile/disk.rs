@@ -59,7 +59,7 @@ fn fill(disk: &Path, folder: &Path) -> Result<String> {
 
 /// Uploads through the form, as a browser would.
 fn upload(owner: &mut Visitor) -> Result<Answer> {
-    let fields = hidden(&owner.get("/files")?.text());
+    let fields = hidden(&owner.get("/files")?.text(), "/upload");
     let boundary = "a-line-no-file-holds";
     let mut head = String::new();
     for (name, value) in &fields {
@@ -74,7 +74,7 @@ fn upload(owner: &mut Visitor) -> Result<Answer> {
     let tail = format!("\r\n--{boundary}--\r\n");
     let length = head.len() as u64 + UPLOAD + tail.len() as u64;
     owner
-        .ask("/files/upload")?
+        .ask("/upload")?
         .method("POST")
         .header("content-type", &format!("multipart/form-data; boundary={boundary}"))
         .header("content-length", &length.to_string())

@@ -50,7 +50,7 @@ pub(super) fn run() -> Result<String> {
 /// One of many who guess. A 429 is not waited for.
 fn guess(node: &Node, worker: u32, counts: (&AtomicU32, &AtomicU32)) -> Result<()> {
     let mut visitor = Visitor::at(node);
-    let fields = hidden(&visitor.get("/login")?.text());
+    let fields = hidden(&visitor.get("/login")?.text(), "/login");
     for n in (worker..GUESSES).step_by(AT_ONCE as usize) {
         let wrong = format!("wrong guess number {n}");
         let answer =
@@ -66,8 +66,8 @@ fn guess(node: &Node, worker: u32, counts: (&AtomicU32, &AtomicU32)) -> Result<(
 
 /// A browser with a known-device cookie has a bucket of its own.
 fn sign_in(owner: &mut Visitor) -> Result<()> {
-    let page = owner.get("/overview")?;
-    let left = owner.post("/logout", &hidden(&page.text()), &[])?;
+    let page = owner.get("/account")?;
+    let left = owner.post("/logout", &hidden(&page.text(), "/logout"), &[])?;
     ensure!(left.status == 303, "signing out answers {}", left.status);
     let start = Instant::now();
     let fields = [("name", "Anna"), ("passphrase", PASSPHRASE)];

@@ -88,7 +88,7 @@ fn still_good(node: &Node) -> Result<String> {
 
 /// The answer to what exists is byte for byte the answer to what does not.
 fn refusals(node: &Node, to: SocketAddr) -> Result<String> {
-    let spaces = node.json(&["space"])?;
+    let spaces = node.json(&["space", "list"])?;
     let id = spaces[0]["id"].as_str().context("the space's id")?;
     let real: SpaceId = id.parse().ok().context("the space's id")?;
     let invented = SpaceId([0x5a; 32]);
@@ -311,7 +311,7 @@ fn datagrams(dice: &mut Dice, to: SocketAddr) -> Result<()> {
 async fn dial(to: SocketAddr, seed: u8) -> Result<(quinn::Endpoint, Connection)> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("a socket")?;
     let endpoint = raw_quic::endpoint(None, socket)?;
-    let client = raw_quic::client(ALPN, &[seed.wrapping_add(1); 32])?;
+    let client = raw_quic::client(ALPN, Some(&[seed.wrapping_add(1); 32]))?;
     let connecting = endpoint.connect_with(client, to, "any.invalid").context("dial")?;
     let connection = timeout(PATIENCE, connecting).await.context("dial")?.context("dial")?;
     Ok((endpoint, connection))
