@@ -32,7 +32,6 @@ mod token;
 #[command(
     name = "kith",
     version,
-    propagate_version = true,
     max_term_width = 100,
     after_help = "Start with:\n  kith run          start a box and open its panel in a browser\n  \
                   kith demo         see three of them talk to each other\n\n\
@@ -50,10 +49,10 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
     /// Where the box keeps everything [default: $XDG_DATA_HOME/kith or ~/.local/share/kith]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "For every command")]
     state: Option<PathBuf>,
     /// Answer in JSON, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "For every command")]
     pub(crate) json: bool,
 }
 
