@@ -123,8 +123,7 @@ impl Join {
         };
         let proved =
             || verify(&grant.audience, Domain::Join, &join_proof(&record.author(), node), proof);
-        let good =
-            many.is_some() && grant.space == record.space() && invite.verifies() && proved();
+        let good = many.is_some() && grant.space == record.space() && invite.verifies() && proved();
         Self {
             issuer: invite.issuer(),
             key: grant.audience.into(),

@@ -186,11 +186,8 @@ fn known<'a>(space: &SpaceId, facts: impl Iterator<Item = &'a Fact>) -> BTreeSet
 
 fn heads(facts: &BTreeMap<RecordId, &Fact>) -> Vec<RecordId> {
     let named: BTreeSet<&RecordId> = facts.values().flat_map(|f| &f.after).collect();
-    let mut heads: Vec<(Hlc, RecordId)> = facts
-        .values()
-        .filter(|f| !named.contains(&f.id))
-        .map(|f| (f.time, f.id))
-        .collect();
+    let mut heads: Vec<(Hlc, RecordId)> =
+        facts.values().filter(|f| !named.contains(&f.id)).map(|f| (f.time, f.id)).collect();
     heads.sort_unstable();
     let surplus = heads.len().saturating_sub(MAX_HEADS);
     heads.into_iter().skip(surplus).map(|(_, id)| id).collect()

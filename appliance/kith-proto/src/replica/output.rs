@@ -1,6 +1,5 @@
 //! What the replica wants done: imperatives for the hands, and notices for the node.
 
-use core::time::Duration;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -64,14 +63,6 @@ pub enum Output {
         link: LinkId,
         /// Why.
         why: Close,
-    },
-    /// How long a connection may stay silent, and how often it is to be kept alive; told once after
-    /// `LinkUp` when it differs from the endpoint's defaults.
-    KeepAlive {
-        /// Which connection.
-        link: LinkId,
-        /// Send something when nothing was sent for this long.
-        every: Duration,
     },
     /// Open a stream and send the byte of its kind.
     OpenStream {

@@ -1,5 +1,6 @@
 //! What the replica shows of itself: peers, transfers and counters.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use kith_core::cid::Cid;
@@ -7,7 +8,10 @@ use kith_core::identity::{AuthorId, NodeId};
 use kith_core::record::SpaceId;
 use kith_core::time::UnixTime;
 
+use super::Replica;
 use super::input::{LinkId, Via};
+use crate::discovery::{Candidate, Target};
+use crate::session::{self, Shared};
 
 /// How things stand with another box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,4 +101,88 @@ pub struct Counters {
     pub blocks_refused: u64,
     /// Connections closed because the peer misbehaved.
     pub peers_dropped: u64,
+}
+
+impl Replica {
+    /// Every box known, connected ones first.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerSnapshot> {
+        let linked = self.links.values().map(|link| self.linked(link));
+        let apart = self.discovery.candidates().filter(|(_, c)| c.links.is_empty());
+        let unanswered = |(target, candidate): &(&Target, &Candidate)| match target {
+            Target::Node(_) => true,
+            // Once it is known who answers there, the box is listed by its key.
+            Target::Address(_) => candidate.node.is_none(),
+        };
+        linked.chain(apart.filter(unanswered).map(|(t, c)| apart_peer(*t, c))).collect()
+    }
+
+    fn linked(&self, link: &session::Link) -> PeerSnapshot {
+        let shared = || link.spaces.iter().filter(|(_, shared)| !shared.provisional);
+        let heard = self.discovery.candidate(link.peer).is_some_and(|c| c.heard);
+        let found = |shared: &Shared| shared.compared.values().copied().min().flatten();
+        // The oldest of the last times each shared class was found equal.
+        let oldest: Option<Option<_>> = shared().map(|(_, s)| found(s)).min();
+        let in_sync = oldest.flatten().map(|at| self.wall.now(at));
+        PeerSnapshot {
+            node: Some(link.peer),
+            link: Some(link.id),
+            state: if link.spaces.is_empty() { PeerState::Stranger } else { PeerState::Connected },
+            via: link.via,
+            heard,
+            address: Some(link.address),
+            seen: self.discovery.candidate(link.peer).and_then(|c| c.seen),
+            spaces: shared().map(|(space, _)| *space).collect(),
+            authors: shared().map(|(_, s)| s.author).collect::<BTreeSet<_>>().into_iter().collect(),
+            in_sync,
+            sent_bytes: link.sent_bytes,
+            received_bytes: link.received_bytes,
+            error: None,
+        }
+    }
+
+    /// Every download under way.
+    #[must_use]
+    pub fn transfers(&self) -> Vec<TransferSnapshot> {
+        let transfer = |((space, root), state): (&(SpaceId, Cid), &crate::blocks::Root)| {
+            let stalled = self.blocks.stalled(&(*space, *root));
+            let peers = self.blocks.peers(space) as u64;
+            let (space, root) = (*space, *root);
+            TransferSnapshot { space, root, here: state.here, size: state.size, peers, stalled }
+        };
+        self.blocks.roots().map(transfer).collect()
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            records_refused: self.ingest.refused,
+            records_waiting: self.ingest.waiting() as u64,
+            ..self.hands.counters
+        }
+    }
+}
+
+fn apart_peer(target: Target, candidate: &Candidate) -> PeerSnapshot {
+    let node = match target {
+        Target::Node(node) => Some(node),
+        Target::Address(_) => None,
+    };
+    let state = if candidate.is_dialling() { PeerState::Connecting } else { PeerState::Away };
+    PeerSnapshot {
+        node,
+        link: None,
+        state,
+        via: candidate.via,
+        heard: candidate.heard,
+        address: candidate.tried.or_else(|| candidate.addresses.first().copied()),
+        seen: candidate.seen,
+        spaces: Vec::new(),
+        authors: Vec::new(),
+        in_sync: None,
+        sent_bytes: 0,
+        received_bytes: 0,
+        error: candidate.error.clone(),
+    }
 }

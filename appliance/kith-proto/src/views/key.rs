@@ -83,7 +83,12 @@ pub(super) fn path_text(bytes: &[u8]) -> String {
 }
 
 /// What all numbers, or forks, of a table start with.
-pub(super) fn of_number(table: u8, space: &SpaceId, class: &Class, who: (&AuthorId, u64)) -> Vec<u8> {
+pub(super) fn of_number(
+    table: u8,
+    space: &SpaceId,
+    class: &Class,
+    who: (&AuthorId, u64),
+) -> Vec<u8> {
     let mut key = of_space(table, space);
     key.extend(class.to_string().as_bytes());
     key.push(END);

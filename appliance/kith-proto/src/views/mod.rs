@@ -10,9 +10,7 @@ mod row;
 
 pub use fold::Views;
 pub use read::{
-    Activity, At, Collection, Cover, Deed, FileEntry, FileKind, Fork, Listing, LiveRoot, Located, Post,
-    Put, Visible, activity, collections, file, files, forks, governance, live_roots, post, posts,
+    Activity, At, Collection, Cover, Deed, FileEntry, FileKind, Fork, Listing, LiveRoot, Located,
+    Post, Put, Visible, activity, collections, file, files, forks, governance, live_roots, post,
+    posts,
 };
-
-
-

@@ -1,8 +1,8 @@
 //! The values of rows, in DAG-CBOR. Who changes one raises the version of [`super::Views`].
 
+use kith_core::body::SpaceRole;
 use kith_core::cid::Cid;
 use kith_core::identity::{AuthorId, NodeId};
-use kith_core::body::SpaceRole;
 use kith_core::record::{Class, RecordId};
 use kith_core::time::Hlc;
 use kith_core::wire::cbor;

@@ -28,12 +28,7 @@ pub fn posts(
 
 /// One notice, if it is shown.
 #[must_use]
-pub fn post(
-    rows: &dyn ReadRows,
-    space: &SpaceId,
-    visible: Visible,
-    id: &RecordId,
-) -> Option<Post> {
+pub fn post(rows: &dyn ReadRows, space: &SpaceId, visible: Visible, id: &RecordId) -> Option<Post> {
     let reader = Reader::new(rows, space, visible)?;
     let mut by_id = key::of_space(table::POST_ID, space);
     by_id.extend(id.0);
@@ -76,7 +71,8 @@ impl Reader<'_> {
         let holds = |(key, value): (Vec<u8>, Vec<u8>)| {
             let (time, _) = key::stamp(&key)?;
             let by: AuthorId = row::decode(&value)?;
-            let owner = || self.governance.members.get(&by).is_some_and(|m| m.role == SpaceRole::Owner);
+            let owner =
+                || self.governance.members.get(&by).is_some_and(|m| m.role == SpaceRole::Owner);
             Some(self.shows(&by, time) && (by == *author || owner()))
         };
         self.pages(&prefix, None, Order::Ascending).any(|row| holds(row).unwrap_or(false))

@@ -278,7 +278,15 @@ impl<'a> Reader<'a> {
     /// The rows of a prefix behind `after`, page by page.
     fn pages(&self, prefix: &[u8], after: Option<Vec<u8>>, order: Order) -> Pages<'a> {
         let (rows, prefix) = (self.rows, prefix.to_vec());
-        Pages { rows, prefix, after, order, page: Vec::new().into_iter(), left: MAX_ROWS, end: false }
+        Pages {
+            rows,
+            prefix,
+            after,
+            order,
+            page: Vec::new().into_iter(),
+            left: MAX_ROWS,
+            end: false,
+        }
     }
 
     /// All rows of a prefix, however many.

@@ -71,7 +71,14 @@ impl Reader<'_> {
     /// All puts of a collection that are not hidden, however many.
     pub(super) fn all_live(&self, collection: &[u8]) -> Live<'_> {
         let pages = self.all_pages(collection);
-        Live { reader: self, skip: collection.len(), pages, floor: None, above: Vec::new(), next: None }
+        Live {
+            reader: self,
+            skip: collection.len(),
+            pages,
+            floor: None,
+            above: Vec::new(),
+            next: None,
+        }
     }
 
     fn version(&self, (key, value): &Row) -> Option<Version> {
@@ -101,7 +108,10 @@ impl Live<'_> {
         let path = self.path_of(&first.0)?;
         let mut newest = self.reader.version(&first);
         for row in self.pages.by_ref() {
-            if row.0.get(self.skip..).is_some_and(|k| k.starts_with(&path) && k[path.len()] == key::END)
+            if row
+                .0
+                .get(self.skip..)
+                .is_some_and(|k| k.starts_with(&path) && k[path.len()] == key::END)
             {
                 newest = self.reader.version(&row).or(newest);
             } else {
@@ -119,7 +129,8 @@ impl Live<'_> {
     }
 
     fn floor_of(&mut self, path: &[u8]) -> Option<Stamp> {
-        let holds = |folder: &[u8]| path.starts_with(folder) && path.get(folder.len()) == Some(&key::SLASH);
+        let holds =
+            |folder: &[u8]| path.starts_with(folder) && path.get(folder.len()) == Some(&key::SLASH);
         while self.above.last().is_some_and(|(folder, _)| !holds(folder)) {
             self.above.pop();
         }
