@@ -67,14 +67,13 @@ pub(crate) async fn check_origin(request: Request, next: Next) -> Answer {
 
 /// Puts on every answer what keeps a browser from doing more with it than we mean.
 pub(crate) async fn add_headers(request: Request, next: Next) -> Answer {
-    const ALWAYS: [(HeaderName, &str); 7] = [
+    const ALWAYS: [(HeaderName, &str); 6] = [
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
         // With `no-referrer` Chromium sends `Origin: null` on our own forms.
         (REFERRER_POLICY, "same-origin"),
         (CACHE_CONTROL, "no-store"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     let mut answer = next.run(request).await;
