@@ -39,7 +39,7 @@ pub const WIDTH: usize = 1_024;
 /// A directory whose block would be longer than this, in bytes, is a hash trie instead (IPIP-499).
 pub const SHARD_ABOVE: usize = 256 * 1024;
 
-/// The most links read from one block. A plain directory of 256 KiB holds at most 5,957.
+/// The most links read from one block. A plain directory of 256 KiB holds at most 5,825: each takes 45 bytes or more.
 pub const MAX_LINKS: usize = 8_192;
 
 /// The most levels of blocks in a file; four hold an exabyte in the profile.
