@@ -188,7 +188,7 @@ impl Desk {
         if truth != (size, folder) {
             return Err(invalid("size or kind is not that of the uploaded content"));
         }
-        let mime = mime.filter(|mime| kith_core::body::check_name(mime).is_ok());
+        let mime = mime.filter(|mime| kith_core::body::check_mime(mime).is_ok());
         let body = Body::Put { path: path.clone(), root, size, folder, mime };
         self.write(&key, &place, (class, body))?;
         self.stat(&place, named, &path).map(Reply::File)
