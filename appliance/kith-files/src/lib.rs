@@ -11,7 +11,7 @@ mod error;
 mod real;
 
 use core::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use durable::{create_dir_durably, read_whole, write_durably};
@@ -133,6 +133,14 @@ pub trait Files: Send + Sync + fmt::Debug {
     /// The first failure; then none of them counts as synced.
     fn sync_many(&self, files: &[Arc<dyn File>]) -> Result<(), FileError> {
         files.iter().try_for_each(|file| file.sync_data())
+    }
+
+    /// [`Files::sync_dir`] of all `dirs`, which a disk may do at once.
+    ///
+    /// # Errors
+    /// The first failure; then none of them counts as synced.
+    fn sync_dirs(&self, dirs: &[PathBuf]) -> Result<(), FileError> {
+        dirs.iter().try_for_each(|dir| self.sync_dir(dir))
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{
     Entry, File, FileError, Files, Lock, Open, Operation, PRIVATE_FILE, Space, Stat, Switches,
 };
 
-/// How many syncs are asked of the disk at once; they end up in one commit of its journal.
-const SYNCS_AT_ONCE: usize = 8;
+/// How many syncs are asked of the disk at once. Measured with 32 files of 1 MiB on ext4: one by one
+/// they take three to four times as long as on 8 or 16 threads, and 32 threads gain nothing more.
+const SYNCS_AT_ONCE: usize = 16;
 
 /// The real file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -174,22 +175,36 @@ impl Files for RealFiles {
     }
 
     fn sync_many(&self, files: &[Arc<dyn File>]) -> Result<(), FileError> {
-        if files.len() < 2 {
-            return files.iter().try_for_each(|file| file.sync_data());
-        }
-        let share = files.len().div_ceil(SYNCS_AT_ONCE);
-        std::thread::scope(|scope| {
-            let sync = |some: &[Arc<dyn File>]| some.iter().try_for_each(|file| file.sync_data());
-            let running: Vec<_> =
-                files.chunks(share).map(|some| scope.spawn(move || sync(some))).collect();
-            let ended = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            // Every thread is waited for before the first failure is told.
-            let results: Vec<_> = running.into_iter().map(ended).collect();
-            results.into_iter().collect()
-        })
+        at_once(files, |file| file.sync_data())
     }
+
+    fn sync_dirs(&self, dirs: &[PathBuf]) -> Result<(), FileError> {
+        at_once(dirs, |dir| self.sync_dir(dir))
+    }
+}
+
+/// Does `sync` to all `things` on a few threads, since syncs at the same time share a commit of the
+/// file system's journal.
+fn at_once<T: Sync>(
+    things: &[T],
+    sync: impl Fn(&T) -> Result<(), FileError> + Sync,
+) -> Result<(), FileError> {
+    if things.len() < 2 {
+        return things.iter().try_for_each(sync);
+    }
+    let (share, sync) = (things.len().div_ceil(SYNCS_AT_ONCE), &sync);
+    std::thread::scope(|scope| {
+        let running: Vec<_> = things
+            .chunks(share)
+            .map(|some| scope.spawn(move || some.iter().try_for_each(sync)))
+            .collect();
+        let ended = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        // Every thread is waited for before the first failure is told.
+        let results: Vec<_> = running.into_iter().map(ended).collect();
+        results.into_iter().collect()
+    })
 }
 
 fn stat_of(found: &fs::Metadata) -> Stat {

@@ -11,10 +11,12 @@ use kith_core::record::{Record, RecordId};
 
 use crate::error::{IndexError, StoreError};
 use crate::index::Index;
+use crate::keeper::Moved;
 use crate::materialise;
 use crate::rows::{counter_and_id, counter_prefix, id_key};
-use crate::segments::{Location, Writer};
-use crate::store::{Inner, Moved, Store, locked};
+use crate::segments::Location;
+use crate::store::{Inner, Store, locked};
+use crate::writer::Writer;
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

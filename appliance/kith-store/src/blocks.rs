@@ -13,10 +13,12 @@ use kith_core::record::SpaceId;
 use kith_files::{File, FileError, Files, Kind, Open, PRIVATE_DIR, PRIVATE_FILE};
 
 use crate::error::StoreError;
+use crate::keeper::Moved;
 use crate::materialise::{self, BlockFact, BlockIs, FILE, HERE, TAGGED, block_head};
 use crate::rows::{BlockRow, block_key};
-use crate::segments::{Location, Log, Mark, Replay, Writer};
-use crate::store::{Inner, Moved, Store, locked};
+use crate::segments::{Location, Log, Mark, Replay};
+use crate::store::{Inner, Store, locked};
+use crate::writer::Writer;
 
 /// Blocks of this size and above get a file of their own, in bytes.
 pub const LARGE: usize = 64 * 1024;
@@ -239,35 +241,38 @@ impl Inner {
 
     /// Makes staged files last and gives them their names, which last as well.
     fn name_files(&self, large: &[Large]) -> Result<(), StoreError> {
-        let files = &*self.parts.files;
-        let open: Vec<_> = large.iter().map(|large| Arc::clone(&large.file)).collect();
-        files.sync_many(&open)?;
-        let mut touched = BTreeSet::new();
-        for large in large {
-            let path = block_path(&self.parts.dir, &large.cid);
-            let Some(dir) = path.parent() else { continue };
-            if touched.insert(dir.to_owned()) {
-                self.make_dir(dir)?;
-            }
-            files.rename(&large.path, &path)?;
-        }
-        touched.iter().try_for_each(|dir| files.sync_dir(dir))?;
-        Ok(())
-    }
-
-    /// Makes a directory of block files. One that is there may be left from a flush that failed, so
-    /// each is flushed once by every process.
-    fn make_dir(&self, dir: &Path) -> Result<(), StoreError> {
-        if locked(&self.packs).dirs.contains(dir) {
+        if large.is_empty() {
             return Ok(());
         }
         let files = &*self.parts.files;
-        match files.create_dir(dir, PRIVATE_DIR) {
-            Err(error) if error.kind() != Kind::Exists => return Err(error.into()),
-            Ok(()) | Err(_) => {}
+        let open: Vec<_> = large.iter().map(|large| Arc::clone(&large.file)).collect();
+        files.sync_many(&open)?;
+        let path = |large: &Large| block_path(&self.parts.dir, &large.cid);
+        let dirs: BTreeSet<PathBuf> =
+            large.iter().filter_map(|large| path(large).parent().map(Path::to_owned)).collect();
+        self.make_dirs(&dirs)?;
+        for large in large {
+            files.rename(&large.path, &path(large))?;
+        }
+        Ok(files.sync_dirs(&dirs.into_iter().collect::<Vec<_>>())?)
+    }
+
+    /// Makes directories of block files. One that is there may be left from a flush that failed, so
+    /// the names of all are flushed once by every process.
+    fn make_dirs(&self, dirs: &BTreeSet<PathBuf>) -> Result<(), StoreError> {
+        let files = &*self.parts.files;
+        let new: Vec<_> = dirs.difference(&locked(&self.packs).dirs).cloned().collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        for dir in &new {
+            match files.create_dir(dir, PRIVATE_DIR) {
+                Err(error) if error.kind() != Kind::Exists => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
         }
         files.sync_dir(&self.parts.dir.join("blocks"))?;
-        locked(&self.packs).dirs.insert(dir.to_owned());
+        locked(&self.packs).dirs.extend(new);
         Ok(())
     }
 

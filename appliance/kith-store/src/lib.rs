@@ -30,15 +30,18 @@ mod blocks;
 mod error;
 mod frame;
 mod index;
+mod keeper;
 mod local;
 mod materialise;
 mod query;
 mod recover;
 mod rows;
+mod salt;
 mod scan;
 mod segments;
 mod store;
 mod verify;
+mod writer;
 
 pub use append::Appended;
 pub use blocks::{BlockBatch, Hashed, LARGE};

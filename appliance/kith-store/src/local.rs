@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kith_files::Files;
 
 use crate::error::StoreError;
-use crate::segments::{Damage, Log, Mark, Shape, Writer};
+use crate::segments::{Damage, Log, Mark, Shape};
+use crate::writer::Writer;
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 1024;

@@ -8,29 +8,19 @@ use std::time::Duration;
 
 use kith_core::fold::Fold;
 use kith_core::record::MAX_RECORD;
-use kith_files::{
-    Files, Kind, Lock, Open, PRIVATE_DIR, PRIVATE_FILE, Space, create_dir_durably, read_whole,
-    write_durably,
-};
+use kith_files::{Files, Kind, Lock, PRIVATE_DIR, Space, create_dir_durably};
 
 use crate::append::Queue;
 use crate::blocks::{self, PackWriter};
-use crate::error::{IndexError, StoreError};
+use crate::error::StoreError;
 use crate::index::{Index, Opening};
+use crate::keeper::Keeper;
 use crate::local::{Local, LocalChange};
 use crate::recover::{IndexOrigin, Opened, Parts, Step};
-use crate::rows::{Changes, Progress};
-use crate::segments::{Damage, HEADER, Log, Mark, Shape, Writer, salt_in};
-
-/// How many bytes of frames go into the index before it is made to last, so that little is replayed
-/// after a power cut.
-const CHECKPOINT_EVERY: u64 = 32 << 20;
-
-/// The file with the store's salt.
-const SALT: &str = "store";
-
-/// The first bytes of that file; the digit is the version of the format.
-const SALT_MAGIC: &[u8; 8] = b"kithsto1";
+use crate::rows::Progress;
+use crate::salt::salt;
+use crate::segments::{Damage, Log, Shape};
+use crate::writer::Writer;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -92,9 +82,9 @@ pub(crate) struct Inner {
     pub(crate) parts: Parts,
     pub(crate) reserve: u64,
     /// `None` only while a failed index is replaced.
-    index: RwLock<Option<Arc<Index>>>,
-    keeper: Mutex<Keeper>,
-    counts: Mutex<Counts>,
+    pub(crate) index: RwLock<Option<Arc<Index>>>,
+    pub(crate) keeper: Mutex<Keeper>,
+    pub(crate) counts: Mutex<Counts>,
     pub(crate) queue: Mutex<Queue>,
     pub(crate) turn: Condvar,
     pub(crate) log: Mutex<Writer>,
@@ -108,21 +98,6 @@ impl core::fmt::Debug for Inner {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Inner").field("parts", &self.parts).finish_non_exhaustive()
     }
-}
-
-/// Who changes the index.
-#[derive(Debug)]
-struct Keeper {
-    progress: Progress,
-    /// Whether the file that says the index is in good order still stands.
-    clean: bool,
-    failed: bool,
-    /// Whether the last attempt to replace it failed.
-    hopeless: bool,
-    /// How far both logs are flushed, as far as the index has been told.
-    durable: (Mark, Mark),
-    /// Bytes of frames since the index was last made to last.
-    unsaved: u64,
 }
 
 impl Store {
@@ -226,101 +201,6 @@ impl Store {
     }
 }
 
-impl Inner {
-    pub(crate) fn index(&self) -> Result<Arc<Index>, StoreError> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let missing = || IndexError::Directory("it is being replaced".into());
-        Ok(Arc::clone(index.as_ref().ok_or_else(missing)?))
-    }
-
-    /// A sound index; one that failed is replaced first.
-    pub(crate) fn sound_index(&self) -> Result<Arc<Index>, StoreError> {
-        let mut keeper = locked(&self.keeper);
-        if keeper.failed {
-            self.heal(&mut keeper)?;
-        }
-        self.index()
-    }
-
-    /// Remembers that the index failed, and says whether a reader may try to have it replaced: where
-    /// that has failed before, only writers try again.
-    pub(crate) fn index_failed(&self, error: &IndexError) -> bool {
-        tracing::error!("the index failed: {error}");
-        let mut keeper = locked(&self.keeper);
-        keeper.failed = true;
-        !keeper.hopeless
-    }
-
-    /// Changes the index in small steps. `change` is called until it has nothing more to do.
-    pub(crate) fn change_index(
-        &self,
-        moved: Moved,
-        change: &mut dyn FnMut(&mut Changes<'_>, &mut Progress) -> Result<bool, IndexError>,
-    ) -> Result<(), StoreError> {
-        let mut keeper = locked(&self.keeper);
-        match moved {
-            Moved::Log(mark, _) => keeper.durable.0 = mark,
-            Moved::Packs(mark, _) => keeper.durable.1 = mark,
-            Moved::Nothing => {}
-        }
-        if keeper.failed {
-            // What is durable is found in the logs.
-            return self.heal(&mut keeper);
-        }
-        if keeper.clean {
-            self.parts.mark_unclean()?;
-            keeper.clean = false;
-        }
-        let index = self.index()?;
-        let result = keeper.apply(&index, moved, change);
-        if let Err(error) = &result {
-            tracing::error!("the index failed: {error}");
-            keeper.failed = true;
-        }
-        *locked(&self.counts) = counts_of(&keeper.progress);
-        result?;
-        if keeper.unsaved >= CHECKPOINT_EVERY {
-            index.flush()?;
-            keeper.unsaved = 0;
-        }
-        Ok(())
-    }
-
-    /// Closes the failed index, opens it again, and makes it anew if that is what it takes.
-    fn heal(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let mut slot = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        *slot = None;
-        keeper.hopeless = true;
-        if keeper.clean {
-            self.parts.mark_unclean()?;
-            keeper.clean = false;
-        }
-        let mut opened = self.parts.open_index(false)?;
-        let limits = Some(keeper.durable);
-        if let Err(StoreError::Index(_)) = self.parts.catch_up(&mut opened, limits, &mut |_| ()) {
-            drop(opened.index);
-            opened = self.parts.open_index(true)?;
-            self.parts.catch_up(&mut opened, limits, &mut |_| ())?;
-        }
-        keeper.progress = opened.progress;
-        (keeper.failed, keeper.hopeless) = (false, false);
-        *locked(&self.counts) = counts_of(&opened.progress);
-        *slot = Some(Arc::new(opened.index));
-        Ok(())
-    }
-
-    fn checkpoint(&self) -> Result<(), StoreError> {
-        let mut keeper = locked(&self.keeper);
-        if keeper.clean || keeper.failed {
-            return Ok(());
-        }
-        self.parts.close(&*self.index()?, &keeper.progress)?;
-        keeper.clean = true;
-        keeper.unsaved = 0;
-        Ok(())
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Err(error) = self.checkpoint() {
@@ -331,40 +211,7 @@ impl Drop for Inner {
     }
 }
 
-/// Which log has grown, up to where, and by how many bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Moved {
-    Nothing,
-    Log(Mark, u64),
-    Packs(Mark, u64),
-}
-
-impl Keeper {
-    fn apply(
-        &mut self,
-        index: &Index,
-        moved: Moved,
-        change: &mut dyn FnMut(&mut Changes<'_>, &mut Progress) -> Result<bool, IndexError>,
-    ) -> Result<(), IndexError> {
-        let mut changes = Changes::new(index);
-        while change(&mut changes, &mut self.progress)? {
-            if changes.len() >= crate::materialise::ROWS_AT_ONCE {
-                changes.finish(&mut self.progress)?;
-            }
-        }
-        match moved {
-            Moved::Log(mark, _) => self.progress.log = mark,
-            Moved::Packs(mark, _) => self.progress.packs = mark,
-            Moved::Nothing => {}
-        }
-        if let Moved::Log(_, bytes) | Moved::Packs(_, bytes) = moved {
-            self.unsaved += bytes;
-        }
-        changes.finish(&mut self.progress)
-    }
-}
-
-fn counts_of(progress: &Progress) -> Counts {
+pub(crate) fn counts_of(progress: &Progress) -> Counts {
     let Progress { records, blocks, block_bytes, .. } = *progress;
     Counts { records, blocks, block_bytes }
 }
@@ -415,54 +262,6 @@ fn parts(
     }
 }
 
-/// The number that makes this store's frames its own; drawn once, and kept in every segment as well.
-fn salt(files: &dyn Files, dir: &Path) -> Result<u64, StoreError> {
-    if let Some(salt) = salt_of_store(files, dir)? {
-        return Ok(salt);
-    }
-    let salt = match salt_of_segments(files, dir)? {
-        Some(salt) => salt,
-        None => getrandom::u64().map_err(StoreError::Random)?,
-    };
-    let mut bytes = [&SALT_MAGIC[..], &salt.to_le_bytes()].concat();
-    bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-    write_durably(files, dir, SALT, &bytes, PRIVATE_FILE)?;
-    Ok(salt)
-}
-
-/// The same, of a store that is there already.
-pub(crate) fn saved_salt(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreError> {
-    match salt_of_store(files, dir)? {
-        Some(salt) => Ok(Some(salt)),
-        None => salt_of_segments(files, dir),
-    }
-}
-
-fn salt_of_store(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreError> {
-    let bytes = read_whole(files, &dir.join(SALT), 64)?;
-    Ok(bytes.and_then(|bytes| parse_salt(&bytes)))
-}
-
-fn parse_salt(bytes: &[u8]) -> Option<u64> {
-    let crc = crc32c::crc32c(bytes.get(..16)?).to_le_bytes();
-    let whole = bytes.starts_with(SALT_MAGIC) && bytes.get(16..) == Some(&crc);
-    whole.then(|| bytes[8..16].try_into().ok().map(u64::from_le_bytes))?
-}
-
-fn salt_of_segments(files: &dyn Files, dir: &Path) -> Result<Option<u64>, StoreError> {
-    for name in ["log", "packs", "local"] {
-        let dir = dir.join(name);
-        for entry in files.list(&dir)? {
-            let mut header = [0; HEADER as usize];
-            files.open(&dir.join(&entry.name), Open::Read)?.read_at(0, &mut header)?;
-            if let Some(salt) = salt_in(&header) {
-                return Ok(Some(salt));
-            }
-        }
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use kith_core::cid::{Cid, Codec};
@@ -471,6 +270,7 @@ mod tests {
     use kith_files::cut::CutFiles;
 
     use super::*;
+    use crate::error::IndexError;
 
     #[test]
     fn an_index_that_fails_while_it_is_used_is_replaced_by_readers_and_by_writers() {

@@ -18,8 +18,9 @@ use crate::error::StoreError;
 use crate::local::MAX_LOCAL;
 use crate::materialise::{BlockFact, BlockIs};
 use crate::recover::Step;
+use crate::salt::saved_salt;
 use crate::segments::{Damage, Frame, Log, Mark, Shape};
-use crate::store::{Counts, Options, Store, saved_salt};
+use crate::store::{Counts, Options, Store};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

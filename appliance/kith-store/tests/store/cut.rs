@@ -12,13 +12,16 @@ use kith_store::{Appended, Check, Options, Store};
 
 use crate::scene::{IndexDir, block, genesis, options, posts, space, try_open};
 
+/// After how many operations a value was acknowledged, and the value.
+type Said = (usize, Option<Vec<u8>>);
+
 /// What a workload has been told is safe, and after how many operations of the disk.
 #[derive(Default)]
 struct Acknowledged {
     records: Vec<(usize, Record)>,
     blocks: Vec<(usize, Cid)>,
     /// Every value a key had, in order; `None` is removed.
-    local: BTreeMap<Vec<u8>, Vec<(usize, Option<Vec<u8>>)>>,
+    local: BTreeMap<Vec<u8>, Vec<Said>>,
 }
 
 /// A run, and everything it tried to store.
@@ -163,9 +166,8 @@ impl Run {
         };
         let mut losses = self.missing(&store, cut);
         losses.extend(self.halves(&store));
-        losses.extend(store.findings().damage.iter().filter_map(|damage| {
-            (!damage.torn).then(|| format!("damage in the middle: {damage:?}"))
-        }));
+        let damage = store.findings().damage.iter().filter(|damage| !damage.torn);
+        losses.extend(damage.map(|damage| format!("damage in the middle: {damage:?}")));
         losses
     }
 
