@@ -66,6 +66,8 @@ fn main() {
     time("making the index anew", || {
         drop(Store::open(files, &dir, Arc::new(Texts), &options, &mut |_| ()).unwrap());
     });
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("{line}"));
     std::fs::remove_dir_all(dir).unwrap();
 }
 

@@ -18,6 +18,9 @@ use crate::segments::Location;
 use crate::store::{Inner, Store, locked};
 use crate::writer::Writer;
 
+/// Records may use the reserve down to this part of it: the index needs room to follow them.
+const RECORDS_SHARE: u64 = 4;
+
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
@@ -44,7 +47,7 @@ impl Store {
     /// Stores records; they last on return, and the views hold them.
     ///
     /// # Errors
-    /// What the disk says; records that came with others in one flush share its failure. Whoever asks
+    /// [`StoreError::Full`] with a quarter of the reserve left, or what the disk says; records that came with others in one flush share its failure. Whoever asks
     /// again gets [`Appended::Known`] for what was stored all the same.
     pub fn append(&self, records: &[Record]) -> Result<Vec<Appended>, StoreError> {
         let inner = &*self.inner;
@@ -107,6 +110,7 @@ fn store(inner: &Inner, records: &[Record]) -> Outcome {
     if new.is_empty() {
         return Ok(appended);
     }
+    inner.check_room(inner.reserve / RECORDS_SHARE, 0)?;
     let placed = write(&mut writer, &new).inspect_err(|_| writer.abort())?;
     let bytes = placed.iter().map(|(_, location)| u64::from(location.len)).sum();
     let mut placed = placed.into_iter();

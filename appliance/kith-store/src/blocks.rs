@@ -134,7 +134,8 @@ impl BlockBatch {
             }
             return Ok(());
         }
-        self.check_room(size)?;
+        // Large blocks are on the disk already; small ones are not yet.
+        self.store.inner.check_room(self.store.inner.reserve, self.small_bytes + size)?;
         if size < LARGE {
             self.small_bytes += size;
             self.small.push((space, cid, bytes));
@@ -190,17 +191,6 @@ impl BlockBatch {
             .collect();
         inner.note(&facts)
     }
-
-    fn check_room(&self, size: usize) -> Result<(), StoreError> {
-        let inner = &self.store.inner;
-        let free = inner.parts.files.space(&inner.parts.dir)?.free;
-        let reserve = inner.reserve;
-        // Large blocks are on the disk already; small ones are not yet.
-        if free < reserve + (self.small_bytes + size) as u64 {
-            return Err(StoreError::Full { free, reserve });
-        }
-        Ok(())
-    }
 }
 
 impl Drop for BlockBatch {
@@ -210,6 +200,12 @@ impl Drop for BlockBatch {
 }
 
 impl Inner {
+    /// Whether `more` bytes leave `reserve` free.
+    pub(crate) fn check_room(&self, reserve: u64, more: usize) -> Result<(), StoreError> {
+        let free = self.parts.files.space(&self.parts.dir)?.free;
+        if free < reserve + more as u64 { Err(StoreError::Full { free, reserve }) } else { Ok(()) }
+    }
+
     /// Writes a large block where it has no name yet.
     fn stage(
         &self,

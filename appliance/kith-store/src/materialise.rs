@@ -3,6 +3,8 @@
 //! The same functions run when a fact is new and when it is replayed, in any order and however often,
 //! which is what makes a rebuilt index equal to the one it replaces.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use kith_core::cid::Cid;
 use kith_core::fold::Fold;
@@ -33,7 +35,12 @@ pub(crate) fn record(
     changes.set(by_id, Some(value.clone()));
     changes.set(time_key(&record.space(), record.class(), record.time(), &id), Some(value));
     changes.set([&counter_prefix(record)[..], &id.0].concat(), Some(Vec::new()));
-    fold.fold(record, &mut ViewChanges(changes));
+    // A record that some view cannot take must not keep all others out. What it wrote before it failed
+    // stays, as it will when the index is made anew.
+    let folded = catch_unwind(AssertUnwindSafe(|| fold.fold(record, &mut ViewChanges(changes))));
+    if folded.is_err() {
+        tracing::error!("a view failed at record {id}, which is stored but not shown");
+    }
 }
 
 /// What a frame of a pack says.

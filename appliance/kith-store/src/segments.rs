@@ -307,3 +307,132 @@ pub(crate) struct Replay {
     pub(crate) mark: Mark,
     pub(crate) damage: Vec<Damage>,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use kith_files::cut::CutFiles;
+    use kith_files::{Open, PRIVATE_DIR};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::writer::Writer;
+
+    const SHAPE: Shape = Shape { suffix: "seg", rotate_at: 1 << 20, max_payload: 1_000 };
+
+    /// Commits of frames, by the length of each.
+    fn commits() -> impl Strategy<Value = Vec<Vec<usize>>> {
+        prop::collection::vec(prop::collection::vec(1..90_usize, 1..4), 1..6)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn a_log_that_ends_at_any_byte_gives_every_frame_before_it(commits in commits()) {
+            let (files, payloads) = written(&commits);
+            let size = size(&files);
+            for end in HEADER..=size {
+                let cut = files.crashed(0);
+                cut.open(Path::new(FILE), Open::Write).unwrap().set_size(end).unwrap();
+                let (found, replay) = read(&cut);
+                prop_assert!(payloads.starts_with(&found));
+                let whole: u64 = found.iter().map(|payload| (payload.len() + HEAD) as u64).sum();
+                prop_assert_eq!(u64::from(replay.mark.end), HEADER + whole);
+                let torn = replay.damage.iter().map(|damage| damage.len).sum::<u64>();
+                prop_assert_eq!(torn, end - HEADER - whole);
+                prop_assert!(replay.damage.iter().all(|damage| damage.torn));
+            }
+        }
+
+        #[test]
+        fn any_bytes_overwritten_cost_only_the_frames_they_touch(
+            commits in commits(),
+            at in 0..600_u64,
+            junk in prop::collection::vec(any::<u8>(), 1..60),
+        ) {
+            let (files, payloads) = written(&commits);
+            let (from, size) = (HEADER + at % (size(&files) - HEADER), size(&files));
+            let junk = &junk[..junk.len().min((size - from) as usize)];
+            files.open(Path::new(FILE), Open::Write).unwrap().write_at(from, junk).unwrap();
+            let mut offset = HEADER;
+            let mut touched = Vec::new();
+            for payload in &payloads {
+                let end = offset + (HEAD + payload.len()) as u64;
+                touched.push(offset < from + junk.len() as u64 && from < end);
+                offset = end;
+            }
+            let (found, replay) = read(&files);
+            let mut found = found.into_iter().peekable();
+            let torn_at = replay.damage.iter().find(|damage| damage.torn).map(|damage| damage.offset);
+            let mut offset = HEADER;
+            for (payload, touched) in payloads.iter().zip(touched) {
+                let cut_off = torn_at.is_some_and(|torn| offset >= torn);
+                let same = found.next_if(|found| found == payload).is_some();
+                prop_assert!(same || touched || cut_off, "a frame that nothing touched is gone");
+                offset += (HEAD + payload.len()) as u64;
+            }
+            prop_assert_eq!(found.next(), None, "a frame that nobody wrote");
+        }
+    }
+
+    #[test]
+    fn frames_hidden_in_a_damaged_payload_are_not_found() {
+        let inner = Place { salt: 7, segment: 1, offset: HEADER + HEAD as u64 + 10 };
+        let mut forged = vec![0; 10];
+        // A stranger does not know the salt; and even what another place made does not fit here.
+        crate::frame::push(&mut forged, Place { salt: 8, ..inner }, true, &[b"forged"]);
+        crate::frame::push(&mut forged, inner, true, &[b"copied"]);
+        let files = empty();
+        let mut writer = Writer::resume(Arc::new(log(&files)), &read(&files).1);
+        writer.append(&[&forged]).unwrap();
+        writer.flush().unwrap();
+        writer.append(&[b"next"]).unwrap();
+        writer.flush().unwrap();
+        files.rot(Path::new(FILE), HEADER as usize);
+        let (found, replay) = read(&files);
+        assert_eq!(found, [&b"next"[..]]);
+        assert!(!replay.damage[0].torn);
+    }
+
+    const FILE: &str = "/log/0001.seg";
+
+    fn empty() -> CutFiles {
+        let files = CutFiles::new();
+        files.create_dir(Path::new("/log"), PRIVATE_DIR).unwrap();
+        files.sync_dir(Path::new("/")).unwrap();
+        files
+    }
+
+    fn log(files: &CutFiles) -> Log {
+        Log::new(Arc::new(files.clone()), "/log".into(), SHAPE, 7)
+    }
+
+    fn written(commits: &[Vec<usize>]) -> (CutFiles, Vec<Bytes>) {
+        let (files, mut payloads) = (empty(), Vec::new());
+        let mut writer = Writer::resume(Arc::new(log(&files)), &read(&files).1);
+        for commit in commits {
+            for len in commit {
+                let payload = vec![payloads.len() as u8; *len];
+                writer.append(&[&payload]).unwrap();
+                payloads.push(payload.into());
+            }
+            writer.flush().unwrap();
+        }
+        (files, payloads)
+    }
+
+    fn size(files: &CutFiles) -> u64 {
+        files.stat(Path::new(FILE)).unwrap().unwrap().size
+    }
+
+    fn read(files: &CutFiles) -> (Vec<Bytes>, Replay) {
+        let mut found = Vec::new();
+        let replay = log(files).replay(Mark::default(), &mut |frame| {
+            found.push(frame.payload);
+            Ok(())
+        });
+        (found, replay.unwrap())
+    }
+}

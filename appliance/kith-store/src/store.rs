@@ -29,7 +29,7 @@ pub struct Options {
     pub index_dir: Option<PathBuf>,
     /// Bytes of cache for the index; 1 to 4 MiB is right.
     pub cache: u64,
-    /// Bytes that blocks leave free on the disk.
+    /// Bytes that blocks leave free on the disk; records leave a quarter of that, local values nothing.
     pub reserve: u64,
     /// Size at which a new segment begins, in bytes.
     pub segment: u64,

@@ -107,6 +107,9 @@ fn unflushed(ops: &[Op]) -> (BTreeMap<Node, Vec<usize>>, Vec<usize>) {
             Op::Sync { node } | Op::SyncDir { node } => {
                 synced.insert(*node);
             }
+            Op::SyncFailed { node } => {
+                synced.remove(node);
+            }
             Op::Write { node, .. } | Op::Resize { node, .. } if !synced.contains(node) => {
                 contents.entry(*node).or_insert_with(Vec::new).push(at);
             }
@@ -182,6 +185,18 @@ mod tests {
         );
         assert!(shapes.contains(&vec![0; 2_000]), "only the length");
         assert!(shapes.iter().any(|file| !matches!(sectors(file), 0 | 2_000)), "a torn write");
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_only_what_is_written_again_is_safe() {
+        let again = |write_again: bool| {
+            let mut ops = vec![create(1, "a"), Op::SyncDir { node: ROOT }, write(1, 0, 1)];
+            ops.push(Op::SyncFailed { node: 1 });
+            ops.extend(write_again.then(|| write(1, 0, 1)));
+            ops.push(Op::Sync { node: 1 });
+            (0..100).all(|seed| crash(&Tree::new(), &ops, seed).files[&1] == [1; 2_000])
+        };
+        assert!(again(true) && !again(false));
     }
 
     #[test]

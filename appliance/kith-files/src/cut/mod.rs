@@ -230,7 +230,12 @@ impl CutFile {
 
     fn sync(&self) -> Result<(), FileError> {
         let mut disk = self.files.locked();
-        disk.writable(0).map_err(self.failed(Operation::Sync))?;
+        if let Err(error) = disk.writable(0) {
+            if disk.powered().is_ok() {
+                disk.perform(Op::SyncFailed { node: self.node });
+            }
+            return Err(self.failed(Operation::Sync)(error));
+        }
         let off = disk.switches.no_fsync;
         disk.perform(if off { Op::NoSync } else { Op::Sync { node: self.node } });
         Ok(())

@@ -29,6 +29,9 @@ pub(super) enum Op {
     Sync { node: Node },
     /// Every name so far in this directory lasts.
     SyncDir { node: Node },
+    /// A sync of this file that failed: what was written before may never reach the disk, whatever
+    /// syncs follow.
+    SyncFailed { node: Node },
     /// A sync that a test has switched off.
     NoSync,
 }
@@ -79,7 +82,7 @@ impl Tree {
             Op::Remove { dir, name } => self.unlink(*dir, name),
             Op::Write { node, offset, bytes } => self.write(*node, *offset, bytes),
             Op::Resize { node, size } => self.files.entry(*node).or_default().resize(*size, 0),
-            Op::Sync { .. } | Op::SyncDir { .. } | Op::NoSync => {}
+            Op::Sync { .. } | Op::SyncDir { .. } | Op::SyncFailed { .. } | Op::NoSync => {}
         }
     }
 

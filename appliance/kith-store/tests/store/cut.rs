@@ -73,8 +73,9 @@ fn without_either_sync_the_same_cuts_lose_what_was_acknowledged() {
 fn what_is_left_after_a_cut_takes_new_records_and_survives_the_next() {
     let first = run(Switches::default(), 1);
     let more = posts(9, 6);
-    for cut in (0..=first.files.operations()).step_by(11) {
-        let disk = first.files.crashed_at(cut, 3);
+    let operations = first.files.operations();
+    for (cut, seed) in (0..=operations).flat_map(|cut| [(cut, 3), (cut, 4)]) {
+        let disk = first.files.crashed_at(cut, seed);
         let index = IndexDir::new();
         let store = try_open(&disk, &options(&index)).unwrap();
         assert_eq!(store.append(&more).unwrap(), [Appended::New; 6]);
@@ -84,6 +85,8 @@ fn what_is_left_after_a_cut_takes_new_records_and_survives_the_next() {
         for record in &more {
             assert_eq!(store.record(&record.id()).unwrap().as_ref(), Some(record.bytes()));
         }
+        let mut damage = store.findings().damage.iter();
+        assert!(damage.all(|damage| damage.torn), "cut at {cut}: {:?}", store.findings());
         assert_eq!(first.missing(&store, cut), Vec::<String>::new(), "cut at {cut}");
     }
 }

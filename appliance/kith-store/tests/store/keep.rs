@@ -1,12 +1,17 @@
 //! What is put in comes out, now and after opening again.
 
+use std::sync::Arc;
+
 use kith_core::fold::{Order, ReadRows as _};
 use kith_core::record::{Class, RecordId, SpaceId};
 use kith_core::time::Hlc;
+use kith_files::RealFiles;
 use kith_files::cut::CutFiles;
-use kith_store::{Appended, Check, Hashed, IndexOrigin, StoreError};
+use kith_store::{Appended, Check, Findings, Hashed, IndexOrigin, Options, Store, StoreError};
 
-use crate::scene::{IndexDir, author, block, genesis, open, options, post, posts, space, try_open};
+use crate::scene::{
+    IndexDir, Posts, author, block, genesis, open, options, post, posts, space, try_open,
+};
 
 #[test]
 fn records_come_out_as_they_went_in_now_and_later() {
@@ -16,7 +21,7 @@ fn records_come_out_as_they_went_in_now_and_later() {
     let records: Vec<_> = [genesis()].into_iter().chain(posts(1, 30)).collect();
     assert_eq!(store.append(&records).unwrap(), vec![Appended::New; 31]);
     assert_eq!(store.append(&records[3..5]).unwrap(), vec![Appended::Known; 2]);
-    let check = |store: &kith_store::Store| {
+    let check = |store: &Store| {
         for record in &records {
             assert_eq!(store.record(&record.id()).unwrap().as_ref(), Some(record.bytes()));
         }
@@ -71,6 +76,50 @@ fn ids_are_read_page_by_page_and_spaces_and_classes_are_listed() {
     let newest = store.views().scan(b"newest/", None, 9, Order::Ascending);
     assert_eq!(newest.len(), 2);
     assert!(store.views().get(&newest[0].0).is_some());
+    assert_eq!(store.views().get(b"broken"), None);
+}
+
+#[test]
+fn a_record_that_a_view_cannot_take_is_kept_and_keeps_nothing_out() {
+    let (files, index) = (CutFiles::new(), IndexDir::new());
+    let store = open(&files, &index);
+    let bad = post(1, 0, None, "a view fails here");
+    let good = post(1, 1, Some(bad.id()), "and not here");
+    assert_eq!(store.append(&[bad.clone(), good.clone()]).unwrap(), [Appended::New; 2]);
+    assert_eq!(store.record(&bad.id()).unwrap().as_ref(), Some(bad.bytes()));
+    let good = [b"post/", &good.id().0[..]].concat();
+    assert!(store.views().get(&good).is_some());
+    let rows = store.dump_rows().unwrap();
+    drop(store);
+    assert_eq!(open(&files, &IndexDir::new()).dump_rows().unwrap(), rows);
+}
+
+#[test]
+fn it_works_the_same_on_a_real_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        let files = Arc::new(RealFiles::new());
+        Store::open(files, dir.path(), Arc::new(Posts(1)), &Options::default(), &mut |_| ())
+    };
+    let store = open().unwrap();
+    assert!(matches!(open(), Err(StoreError::InUse(_))));
+    store.append(&posts(1, 10)).unwrap();
+    let mut batch = store.block_batch();
+    let blocks: Vec<_> = (0..8).map(|number| block(number, 20_000 * number as usize)).collect();
+    for (cid, bytes) in &blocks {
+        batch.put(Some(space()), *cid, bytes.clone()).unwrap();
+    }
+    batch.commit().unwrap();
+    store.local_put(&[(b"key", Some(b"value"))]).unwrap();
+    assert!(store.free_space().unwrap().free > 0);
+    drop((store, batch));
+    let store = open().unwrap();
+    assert_eq!(store.findings(), &Findings { index: IndexOrigin::Kept, damage: Vec::new() });
+    for (cid, bytes) in &blocks {
+        assert_eq!(store.block(cid, Check::Hash).unwrap().as_ref(), Some(bytes));
+    }
+    assert_eq!((store.counts().records, store.counts().blocks), (10, 8));
+    assert_eq!(store.local_get(b"key").as_deref(), Some(&b"value"[..]));
 }
 
 #[test]
@@ -194,7 +243,7 @@ fn callers_at_the_same_time_share_flushes() {
     assert_eq!(store.counts().records, 160);
     let rows = store.dump_rows().unwrap();
     drop(store);
-    let rebuilt = kith_store::Options { rebuild: true, ..options(&index) };
+    let rebuilt = Options { rebuild: true, ..options(&index) };
     let store = try_open(&files, &rebuilt).unwrap();
     assert_eq!(store.dump_rows().unwrap(), rows);
 }
