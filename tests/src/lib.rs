@@ -3,3 +3,4 @@
 
 pub mod figures;
 pub mod lab;
+pub mod world;

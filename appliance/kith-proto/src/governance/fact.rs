@@ -108,6 +108,17 @@ impl Fact {
     }
 }
 
+impl Fact {
+    /// Whom this makes a member, if it holds.
+    pub(super) fn names(&self) -> Option<AuthorId> {
+        match &self.what {
+            What::Genesis { .. } | What::Join(_) => Some(self.author),
+            What::Set { member, .. } => Some(*member),
+            What::Del { .. } | What::Policy { .. } => None,
+        }
+    }
+}
+
 impl Join {
     fn check(
         record: &Record,

@@ -21,8 +21,23 @@ impl Governance {
         let facts: BTreeMap<RecordId, &Fact> = facts.into_iter().map(|f| (f.id, f)).collect();
         let winners = winners(facts.values().copied());
         let mut governance = Self::default();
+        // Who joins knows nothing of the space, so a join names no heads; it is taken up when its issuer
+        // comes in, whichever clock was ahead.
+        let mut early: BTreeMap<AuthorId, Vec<&Fact>> = BTreeMap::new();
         for fact in in_order(&facts) {
-            governance.apply(space, fact, &winners);
+            let mut ready = vec![fact];
+            while let Some(fact) = ready.pop() {
+                if let What::Join(join) = &fact.what
+                    && !governance.members.contains_key(&join.issuer)
+                {
+                    early.entry(join.issuer).or_default().push(fact);
+                    continue;
+                }
+                governance.apply(space, fact, &winners);
+                let newcomer = fact.names().filter(|a| governance.members.contains_key(a));
+                let freed = newcomer.and_then(|newcomer| early.remove(&newcomer));
+                ready.extend(freed.into_iter().flatten().rev());
+            }
         }
         governance.known = known(space, facts.values().copied());
         governance.heads = heads(&facts);
@@ -220,6 +235,16 @@ mod tests {
         assert_eq!(governance.role(&ANN), None);
         assert!(!governance.shows(&ANN, Hlc::from_bits(41)));
         assert!(governance.shows(&ANN, Hlc::from_bits(39)));
+    }
+
+    #[test]
+    fn an_issuer_whose_clock_is_ahead_of_the_newcomers_still_lets_them_in() {
+        let mut late = join(4, BEN, 20, 8);
+        if let What::Join(join) = &mut late.what {
+            join.issuer = ANN;
+        }
+        let governance = Governance::of(&SPACE, &[genesis(), join(3, ANN, 9_999, 9), late]);
+        assert_eq!(governance.role(&BEN), Some(SpaceRole::Member));
     }
 
     #[test]

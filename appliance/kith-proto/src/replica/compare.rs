@@ -183,7 +183,7 @@ impl Replica {
             Task::Compared(a) => {
                 a.opened.is_some() && a.of.as_ref().is_some_and(|(s, c)| *s == space && c == class)
             }
-            Task::Greet
+            Task::Greet { .. }
             | Task::Greeted { .. }
             | Task::Compare { .. }
             | Task::Push
@@ -247,7 +247,7 @@ impl Replica {
     fn answering(&mut self, stream: StreamId) -> Option<&mut crate::sync::recon::Answering> {
         match &mut self.streams.get_mut(&stream)?.task {
             Task::Compared(answering) => Some(answering),
-            Task::Greet
+            Task::Greet { .. }
             | Task::Greeted { .. }
             | Task::Compare { .. }
             | Task::Push

@@ -34,7 +34,8 @@ impl Replica {
         let spaces: Vec<SpaceId> = self.spaces.keys().copied().collect();
         let admissions = self.admissions(now, link, spaces);
         let deadline = Some(now + GREETING);
-        let Some(stream) = self.open(link, StreamKind::Hello, Task::Greet, deadline) else {
+        let task = Task::Greet { answer: None, waiting: 0 };
+        let Some(stream) = self.open(link, StreamKind::Hello, task, deadline) else {
             return;
         };
         let Some(state) = self.links.get_mut(&link) else { return };
@@ -128,36 +129,56 @@ impl Replica {
 
     /// A peer said HELLO.
     pub(super) fn greeted(&mut self, now: Instant, stream: StreamId, frame: &Bytes) {
+        self.hear_hello(now, stream, frame);
+    }
+
+    /// The peer answered our HELLO.
+    pub(super) fn greet_answered(&mut self, now: Instant, stream: StreamId, frame: &Bytes) {
+        self.hear_hello(now, stream, frame);
+    }
+
+    /// Takes a HELLO or its answer, once the join records in it are stored.
+    fn hear_hello(&mut self, now: Instant, stream: StreamId, frame: &Bytes) {
         let Some(said) = self.read_hello(now, stream, frame) else { return };
         self.set_deadline(stream, None);
-        let mut waiting = 0;
+        let mut expected = 0;
         for (space, entry) in self.known_entries(stream.link, &said) {
-            let Some(join) = self.new_join(now, stream.link, space, (said.i, &entry)) else {
-                continue;
-            };
-            waiting += usize::from(self.offer_join(now, stream, space, &join));
+            let join = self.new_join(now, stream.link, space, (said.i, &entry));
+            expected += usize::from(join.is_some_and(|j| self.offer_join(now, stream, space, &j)));
         }
-        if let Some(state) = self.streams.get_mut(&stream) {
-            if matches!(&state.task, Task::Greeted { hello: Some(_), .. }) {
-                self.close(now, stream.link, Close::Violation);
-                return;
-            }
-            state.task = Task::Greeted { hello: Some(Box::new(said)), waiting };
+        let Some(state) = self.streams.get_mut(&stream) else { return };
+        let (Task::Greet { answer: hello, waiting } | Task::Greeted { hello, waiting }) =
+            &mut state.task
+        else {
+            return;
+        };
+        if hello.replace(Box::new(said)).is_some() {
+            self.close(now, stream.link, Close::Violation);
+            return;
         }
-        if waiting == 0 {
-            self.answer_hello(now, stream);
+        *waiting = expected;
+        if expected == 0 {
+            self.act_on_hello(now, stream);
         }
     }
 
-    /// A peer's join record is dealt with; when it was the last, the peer is answered.
+    /// A peer's join record is dealt with; with the last one, its HELLO is.
     pub(super) fn join_stored(&mut self, now: Instant, stream: StreamId) {
         if let Some(state) = self.streams.get_mut(&stream)
-            && let Task::Greeted { waiting, .. } = &mut state.task
+            && let Task::Greet { waiting, .. } | Task::Greeted { waiting, .. } = &mut state.task
         {
             *waiting = waiting.saturating_sub(1);
             if *waiting == 0 {
-                self.answer_hello(now, stream);
+                self.act_on_hello(now, stream);
             }
+        }
+    }
+
+    fn act_on_hello(&mut self, now: Instant, stream: StreamId) {
+        if stream.ours {
+            self.take_answer(now, stream);
+        } else {
+            self.answer_hello(now, stream);
         }
     }
 
@@ -176,10 +197,9 @@ impl Replica {
         }
     }
 
-    /// The peer answered our HELLO.
-    pub(super) fn greet_answered(&mut self, now: Instant, stream: StreamId, frame: &Bytes) {
-        let Some(said) = self.read_hello(now, stream, frame) else { return };
-        self.forget(stream);
+    fn take_answer(&mut self, now: Instant, stream: StreamId) {
+        let Some(state) = self.streams.remove(&stream) else { return };
+        let Task::Greet { answer: Some(said), .. } = state.task else { return };
         let Some(link) = self.links.get_mut(&stream.link) else { return };
         link.hello_open = false;
         for (space, shared) in self.accept(now, stream.link, &said) {

@@ -113,7 +113,7 @@ impl Replica {
             Task::Compare { space: s, .. } | Task::Want { space: s } => *s == space,
             Task::Get(getting) => getting.space == space,
             Task::Compared(answering) => answering.of.as_ref().is_some_and(|(s, _)| *s == space),
-            Task::Greet
+            Task::Greet { .. }
             | Task::Greeted { .. }
             | Task::Push
             | Task::Pushed { .. }

@@ -175,9 +175,8 @@ impl Replica {
                     getting.batches = getting.batches.saturating_sub(1);
                     self.get_progress(now, stream);
                 }
-                Task::Greeted { .. } => self.join_stored(now, stream),
-                Task::Greet
-                | Task::Compare { .. }
+                Task::Greet { .. } | Task::Greeted { .. } => self.join_stored(now, stream),
+                Task::Compare { .. }
                 | Task::Compared(_)
                 | Task::Push
                 | Task::Gotten { .. }

@@ -101,7 +101,7 @@ impl Replica {
         link.received_bytes += frame.len() as u64 + 4;
         let Some(state) = self.streams.get(&stream) else { return };
         match &state.task {
-            Task::Greet => self.greet_answered(now, stream, frame),
+            Task::Greet { .. } => self.greet_answered(now, stream, frame),
             Task::Greeted { .. } => self.greeted(now, stream, frame),
             Task::Compare { .. } => self.compare_frame(now, stream, frame),
             Task::Compared(_) => self.compared_frame(now, stream, frame),
@@ -127,7 +127,13 @@ impl Replica {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         state.ended = true;
         let done = match &state.task {
-            Task::Greet | Task::Compare { .. } | Task::Push | Task::Get(_) | Task::Want { .. } => {
+            // The answer came before its end and is being acted on.
+            Task::Greet { answer: Some(_), .. } => return,
+            Task::Greet { .. }
+            | Task::Compare { .. }
+            | Task::Push
+            | Task::Get(_)
+            | Task::Want { .. } => {
                 self.request_ended(now, stream);
                 return;
             }
@@ -149,7 +155,7 @@ impl Replica {
         let Some(state) = self.streams.remove(&stream) else { return };
         let link = stream.link;
         match state.task {
-            Task::Greet => {
+            Task::Greet { .. } => {
                 if let Some(link) = self.links.get_mut(&link) {
                     link.hello_open = false;
                 }

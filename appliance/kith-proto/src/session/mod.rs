@@ -105,8 +105,8 @@ pub(crate) struct Stream {
 /// What is under way on a stream. Those named after a verb are streams this end opened.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// We said HELLO.
-    Greet,
+    /// We said HELLO. Join records in the answer are being stored before it counts.
+    Greet { answer: Option<Box<Hello>>, waiting: usize },
     /// The peer did; its join records are being stored before it is answered.
     Greeted { hello: Option<Box<Hello>>, waiting: usize },
     /// We opened a comparison.
