@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
-use kith_model::role::{MAX_MESSAGE, RoleState, SuperviseAsk, Supervision};
+use kith_model::role::{MAX_MESSAGE, RoleState, RoleStatus, SuperviseAsk, Supervision};
 use kith_role::socket;
 use kith_supervise::policy::STOP_GRACE;
 use kith_supervise::status::SOCKET;
@@ -67,7 +67,8 @@ fn a_node_that_is_killed_is_started_again_and_the_panel_is_back() {
     let panel = running.panel();
     let before = node(state.path());
     signal(before.pid.unwrap(), Signal::SIGKILL);
-    let after = (0..1_000).map(|_| node(state.path())).find(|node| node.restarts == 1).unwrap();
+    let again = |node: &RoleStatus| node.restarts == 1 && node.state == RoleState::Ready;
+    let after = std::iter::repeat_with(|| node(state.path())).find(again).unwrap();
     assert_ne!(after.pid, before.pid);
     assert_eq!(after.last_end.as_deref(), Some("it was killed by signal 9"));
     assert!(get(&panel).starts_with("HTTP/1.1 "), "at the same address");
@@ -98,7 +99,7 @@ fn a_node_that_hangs_is_killed_at_the_second_request() {
     signal(running.child.id(), Signal::SIGTERM);
     let asked = tokio::time::Instant::now();
     // Signals of one kind are merged, so the second waits until the first was heard.
-    assert!((0..10_000).any(|_| role_state(state.path()) == RoleState::Stopping));
+    assert!((0..10_000).any(|_| node(state.path()).state == RoleState::Stopping));
     assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
     assert!(asked.elapsed() < STOP_GRACE, "it was not waited for");
 }
@@ -271,32 +272,15 @@ impl Drop for Running {
     }
 }
 
-/// The node as its supervisor sees it.
-struct Node {
-    pid: Option<u32>,
-    restarts: u64,
-    last_end: Option<String>,
-}
-
-fn node(state: &Path) -> Node {
-    let status = json(&kith(state, &["status", "--json"]));
-    let role = &status["supervisor"]["roles"][0];
-    Node {
-        pid: role["pid"].as_u64().map(|pid| pid.try_into().unwrap()),
-        restarts: role["restarts"].as_u64().unwrap(),
-        last_end: role["last_end"].as_str().map(str::to_owned),
-    }
-}
-
-/// How the node is, asked of the supervisor alone.
-fn role_state(state: &Path) -> RoleState {
+/// How the node is, asked of its supervisor.
+fn node(state: &Path) -> RoleStatus {
     let asking = async {
         let mut channel = socket::connect(state, SOCKET, MAX_MESSAGE).await.unwrap();
         channel.send(&SuperviseAsk::Status, &[]).await.unwrap();
         channel.receive::<Supervision>().await.unwrap().unwrap().0
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(asking).roles[0].state
+    runtime.block_on(asking).roles.remove(0)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test is about the processes")]
