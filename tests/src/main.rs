@@ -23,7 +23,8 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    match lab::namespace::enter(wishes.lab != "figures") {
+    let daemons = ["figures", "avahi"].contains(&wishes.lab.as_str());
+    match lab::namespace::enter(!daemons) {
         Ok(Some(code)) => return code,
         Ok(None) => {}
         Err(why) => return end(&wishes, &Report::skipped(&wishes.lab, format!("{why:#}"))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::namespace::call;
+use super::namespace::{call, has_users};
 use super::process::{Node, Plan};
 use super::report::Report;
 use super::{installed, scratch, wait};
@@ -20,6 +20,10 @@ pub fn run() -> Report {
         if !installed(program) {
             return Report::skipped("avahi", format!("{program} is not installed"));
         }
+    }
+    if !has_users() {
+        let why = "avahi-daemon wants a uid of its own, which only root's namespaces have";
+        return Report::skipped("avahi", why.into());
     }
     let mut report = Report::default();
     report.note("avahi", browse());

@@ -13,8 +13,8 @@ const INSIDE: &str = "KITH_LAB_INSIDE";
 
 /// Moves this program into namespaces of its own, by running it once more in them.
 ///
-/// As root it can do without a user namespace (`rootless` false), in which rsync's daemon does not
-/// run. Answers the exit code of that second run, or nothing when this already is the second run.
+/// As root it can do without a user namespace (`rootless` false), in which there is no other uid than
+/// root's, so that daemons which change theirs do not run. Answers the exit code of that second run, or nothing when this already is the second run.
 ///
 /// # Errors
 /// When this machine does not allow it; that is a reason to skip.
@@ -33,11 +33,17 @@ pub fn enter(rootless: bool) -> Result<Option<ExitCode>> {
         .args(flags)
         .arg(own)
         .args(std::env::args_os().skip(1))
-        .env(INSIDE, "1")
+        .env(INSIDE, if user.is_empty() { "all-users" } else { "one-user" })
         .status()
         .context("run in namespaces")?;
     let code = status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1);
     Ok(Some(ExitCode::from(code)))
+}
+
+/// Whether programs in this namespace can change to another uid.
+#[must_use]
+pub fn has_users() -> bool {
+    std::env::var_os(INSIDE).is_some_and(|kind| kind == "all-users")
 }
 
 fn is_root() -> Result<bool> {
