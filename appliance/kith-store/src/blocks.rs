@@ -14,7 +14,7 @@ use kith_files::{File, FileError, Files, Kind, Open, PRIVATE_DIR, PRIVATE_FILE};
 
 use crate::error::StoreError;
 use crate::keeper::Moved;
-use crate::materialise::{self, BlockFact, BlockIs, FILE, HERE, TAGGED, block_head};
+use crate::materialise::{self, BlockFact, BlockIs, FILE, GONE, HERE, TAGGED, block_head};
 use crate::rows::{BlockRow, block_key};
 use crate::segments::{Location, Log, Mark, Replay};
 use crate::store::{Inner, Store, locked};
@@ -289,18 +289,20 @@ impl Inner {
         })
     }
 
-    /// Forgets a block that is damaged, so that it can be fetched again.
-    pub(crate) fn forget_block(&self, cid: &Cid) -> Result<(), StoreError> {
-        let mut done = false;
-        self.change_index(Moved::Nothing, &mut |changes, progress| {
-            let key = block_key(cid);
-            if let (false, Some(row)) = (done, changes.get(&key)) {
-                progress.blocks -= 1;
-                progress.block_bytes -= u64::from(BlockRow::from_bytes(&row)?.size);
-                changes.set(key, None);
+    /// Forgets a block whose copy at `row` is damaged, so that it can be fetched again.
+    pub(crate) fn forget_block(&self, cid: &Cid, row: &BlockRow) {
+        // Somebody else may have found out, and fetched it, in the meantime.
+        let same = self.row(&block_key(cid)).map(|now| now == Some(row.to_bytes()));
+        let fact = BlockFact { cid: *cid, space: None, what: BlockIs::Gone };
+        match same {
+            Ok(false) => {}
+            Ok(true) => {
+                if let Err(error) = self.note(&[fact]) {
+                    tracing::warn!("a damaged block is still listed: {error}");
+                }
             }
-            Ok(!std::mem::replace(&mut done, true))
-        })
+            Err(error) => tracing::warn!("a damaged block is still listed: {error}"),
+        }
     }
 }
 
@@ -335,6 +337,7 @@ impl PackWriter {
                 BlockIs::Here(bytes) => self.writer.append(&[&head(HERE), bytes])?,
                 BlockIs::File(size) => self.writer.append(&[&head(FILE), &size.to_le_bytes()])?,
                 BlockIs::Tagged => self.writer.append(&[&head(TAGGED)])?,
+                BlockIs::Gone => self.writer.append(&[&head(GONE)])?,
             });
         }
         self.writer.flush()?;

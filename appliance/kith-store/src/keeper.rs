@@ -31,7 +31,6 @@ pub(crate) struct Keeper {
 /// Which log has grown, up to where, and by how many bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Moved {
-    Nothing,
     Log(Mark, u64),
     Packs(Mark, u64),
 }
@@ -52,11 +51,9 @@ impl Keeper {
         match moved {
             Moved::Log(mark, _) => self.progress.log = mark,
             Moved::Packs(mark, _) => self.progress.packs = mark,
-            Moved::Nothing => {}
         }
-        if let Moved::Log(_, bytes) | Moved::Packs(_, bytes) = moved {
-            self.unsaved += bytes;
-        }
+        let (Moved::Log(_, bytes) | Moved::Packs(_, bytes)) = moved;
+        self.unsaved += bytes;
         changes.finish(&mut self.progress)
     }
 }
@@ -96,7 +93,6 @@ impl Inner {
         match moved {
             Moved::Log(mark, _) => keeper.durable.0 = mark,
             Moved::Packs(mark, _) => keeper.durable.1 = mark,
-            Moved::Nothing => {}
         }
         if keeper.failed {
             // What is durable is found in the logs.

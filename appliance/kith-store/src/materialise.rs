@@ -59,6 +59,8 @@ pub(crate) enum BlockIs {
     File(u32),
     /// Known already; one more space may have it.
     Tagged,
+    /// Found damaged or gone; it counts as missing until it comes again.
+    Gone,
 }
 
 /// What precedes a block's bytes in its frame.
@@ -72,6 +74,7 @@ pub(crate) fn block_head(cid: &Cid, space: Option<&SpaceId>, kind: u8) -> Vec<u8
 pub(crate) const HERE: u8 = 1;
 pub(crate) const FILE: u8 = 2;
 pub(crate) const TAGGED: u8 = 3;
+pub(crate) const GONE: u8 = 4;
 
 impl BlockFact {
     /// `None` for a frame of a kind this build does not know.
@@ -85,6 +88,7 @@ impl BlockFact {
             HERE => BlockIs::Here(rest),
             FILE => BlockIs::File(u32::from_le_bytes(rest.as_ref().try_into().ok()?)),
             TAGGED => BlockIs::Tagged,
+            GONE => BlockIs::Gone,
             _ => return None,
         };
         Some(Self { cid, space, what })
@@ -103,6 +107,14 @@ pub(crate) fn block(
         BlockIs::Here(bytes) => Some((bytes.len() as u32, Home::Pack(location))),
         BlockIs::File(size) => Some((*size, Home::File)),
         BlockIs::Tagged => known.as_ref().map(|row| (row.size, row.home)),
+        BlockIs::Gone => {
+            if let Some(row) = known {
+                progress.blocks -= 1;
+                progress.block_bytes -= u64::from(row.size);
+                changes.set(key, None);
+            }
+            return Ok(());
+        }
     };
     // A space's tag on a block that is damaged or gone means nothing.
     let Some((size, home)) = place else { return Ok(()) };

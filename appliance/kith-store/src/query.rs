@@ -153,7 +153,7 @@ impl Store {
         let Some(row) = self.block_row(cid)? else { return Ok(None) };
         let read = self.inner.read_block(cid, &row, check);
         if let Err(StoreError::Damaged { .. }) = &read {
-            self.inner.forget_block(cid)?;
+            self.inner.forget_block(cid, &row);
         }
         read.map(Some)
     }
@@ -226,7 +226,7 @@ impl Store {
 }
 
 impl Inner {
-    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.ask(|index| index.get(key))
     }
 

@@ -130,6 +130,10 @@ impl Store {
         };
         damage.extend(log.damage.iter().chain(&packs.damage).cloned());
         let Opened { index, progress, origin, clean } = opened;
+        if matches!(origin, IndexOrigin::Rebuilt(_)) {
+            // So much work is worth keeping.
+            index.flush()?;
+        }
         let durable = (log.mark, packs.mark);
         let keeper =
             Keeper { progress, clean, failed: false, hopeless: false, durable, unsaved: 0 };

@@ -169,6 +169,7 @@ impl<'a> Check<'a> {
         };
         match fact.what {
             BlockIs::Tagged => {}
+            BlockIs::Gone => drop(self.large.remove(&fact.cid)),
             BlockIs::File(size) => {
                 self.large.insert(fact.cid, size);
             }

@@ -2,6 +2,7 @@
 //! acknowledged has to be there; what was not is there whole or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use kith_core::cid::Cid;
@@ -88,6 +89,33 @@ fn what_is_left_after_a_cut_takes_new_records_and_survives_the_next() {
         let mut damage = store.findings().damage.iter();
         assert!(damage.all(|damage| damage.torn), "cut at {cut}: {:?}", store.findings());
         assert_eq!(first.missing(&store, cut), Vec::<String>::new(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn what_callers_at_the_same_time_were_told_survives_a_cut_at_every_operation() {
+    let (files, index) = (CutFiles::new(), IndexDir::new());
+    let store = try_open(&files, &options(&index)).unwrap();
+    let told = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for caller in 1..=4 {
+            let (store, told, files) = (store.clone(), &told, &files);
+            scope.spawn(move || {
+                for record in posts(caller, 12) {
+                    store.append(std::slice::from_ref(&record)).unwrap();
+                    told.lock().unwrap().push((files.operations(), record));
+                }
+            });
+        }
+    });
+    drop(store);
+    let told = told.into_inner().unwrap();
+    for cut in 0..=files.operations() {
+        let store =
+            try_open(&files.crashed_at(cut, cut as u64), &options(&IndexDir::new())).unwrap();
+        for (_, record) in told.iter().filter(|(at, _)| *at <= cut) {
+            assert_eq!(store.record(&record.id()).unwrap().as_ref(), Some(record.bytes()));
+        }
     }
 }
 
