@@ -50,8 +50,10 @@ pub(crate) fn parse(text: &str) -> Result<Catalogue, String> {
             unquote(rest).map_err(at)?;
             target = Target::Plural;
         } else if let Some(rest) = line.strip_prefix("msgid ") {
+            // A flag stands above its entry, which has no id yet.
+            let fuzzy = entry.id.is_none() && entry.fuzzy;
             store(&mut catalogue, &mut entry).map_err(at)?;
-            entry.id = Some(unquote(rest).map_err(at)?);
+            entry = Entry { id: Some(unquote(rest).map_err(at)?), forms: Vec::new(), fuzzy };
             target = Target::Id;
         } else if let Some(rest) = line.strip_prefix("msgstr ") {
             entry.forms.push(unquote(rest).map_err(at)?);

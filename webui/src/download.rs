@@ -196,7 +196,7 @@ mod tests {
     fn no_name_breaks_out_of_its_header() {
         assert_eq!(
             disposition("a/b\"; x=\"\r\nSet-Cookie: y ü.html", false),
-            "attachment; filename=\"b__ x=___Set-Cookie_ y _.html\"; filename*=UTF-8''b%22%3B%20x%3D%22%0D%0ASet-Cookie%3A%20y%20%C3%BC.html"
+            "attachment; filename=\"b__ x____Set-Cookie_ y _.html\"; filename*=UTF-8''b%22%3B%20x%3D%22%0D%0ASet-Cookie%3A%20y%20%C3%BC.html"
         );
     }
 

@@ -245,6 +245,7 @@ fn watched(body: Body) -> BoxStream<'static, Option<Bytes>> {
             Ok(Some(Err(_))) | Err(_) => Some((None, None)),
         }
     })
+    .fuse()
     .boxed()
 }
 

@@ -204,8 +204,11 @@ pub(crate) async fn restore(ask: Ask) -> Result<Answer, Failure> {
 /// Where an upload of a file goes.
 pub(crate) fn target(folder: &str, name: &str) -> Option<String> {
     // Some browsers send the whole path of the sender's disk.
-    let name = name.rsplit('\\').next().unwrap_or(name);
-    normal_path(&format!("{}/{}", folder.trim_matches('/'), name.trim_start_matches('/'))).ok()
+    let name = name.rsplit('\\').next().unwrap_or(name).trim_start_matches('/');
+    if name.is_empty() {
+        return None;
+    }
+    normal_path(&format!("{}/{}", folder.trim_matches('/'), name)).ok()
 }
 
 #[cfg(test)]

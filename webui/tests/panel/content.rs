@@ -1,0 +1,228 @@
+//! Files in and out: ranges, versions, hostile contents, uploads of every kind.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use bytes::Bytes;
+use futures_util::stream;
+use kith_model::command::Command;
+
+use crate::client::{HOST, Panel, Seen, Who, from_our_page, multipart};
+use crate::fake::{Fake, TOKEN, picture};
+
+const NOTES: &str = "/raw/shared/emergency/phone%20numbers.txt";
+
+async fn upload(panel: &Panel, who: Who, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Seen {
+    let (kind, body) = multipart(who.form(), fields, files);
+    // In small pieces, as a slow line would bring them.
+    let pieces: Vec<Result<Bytes, std::io::Error>> =
+        body.chunks(37).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let request = from_our_page(Request::post("/upload"), who).header("content-type", kind);
+    panel.send(request.body(Body::from_stream(stream::iter(pieces))).unwrap()).await
+}
+
+#[tokio::test]
+async fn files_are_served_whole_and_in_parts() {
+    let panel = Panel::new(Fake::lively());
+    let whole = panel.get(Who::Owner, NOTES).await;
+    assert_eq!((whole.status, whole.bytes.len()), (StatusCode::OK, 1_840));
+    assert_eq!(whole.header(header::CONTENT_LENGTH), "1840");
+    assert_eq!(whole.header(header::ACCEPT_RANGES), "bytes");
+    let etag = whole.header(header::ETAG).to_owned();
+    assert!(etag.starts_with("\"bafk"), "{etag}");
+    let part = panel.get_with(Who::Owner, NOTES, &[("range", "bytes=1000-")]).await;
+    assert_eq!((part.status, part.bytes.len()), (StatusCode::PARTIAL_CONTENT, 840));
+    assert_eq!(part.header(header::CONTENT_RANGE), "bytes 1000-1839/1840");
+    let beyond = panel.get_with(Who::Owner, NOTES, &[("range", "bytes=1840-")]).await;
+    assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(beyond.header(header::CONTENT_RANGE), "bytes */1840");
+    let same = panel.get_with(Who::Owner, NOTES, &[("if-none-match", &etag)]).await;
+    assert_eq!((same.status, same.bytes.len()), (StatusCode::NOT_MODIFIED, 0));
+    let other =
+        panel.get_with(Who::Owner, NOTES, &[("if-range", "\"old\""), ("range", "bytes=0-1")]).await;
+    assert_eq!((other.status, other.bytes.len()), (StatusCode::OK, 1_840));
+    let head = Request::head(NOTES).header("host", HOST).header("cookie", Who::Owner.cookie());
+    let head = panel.send(head.body(Body::empty()).unwrap()).await;
+    assert_eq!((head.status, head.bytes.len()), (StatusCode::OK, 0));
+    assert_eq!(head.header(header::CONTENT_LENGTH), "1840");
+}
+
+#[tokio::test]
+async fn only_pictures_are_shown_in_place_and_nothing_runs() {
+    let panel = Panel::new(Fake::lively());
+    let shown = panel.get(Who::Owner, "/raw/shared/map%20of%20the%20street.png").await;
+    assert_eq!(shown.header(header::CONTENT_TYPE), "image/png");
+    assert!(shown.header(header::CONTENT_DISPOSITION).starts_with("inline;"));
+    let saved = panel.get(Who::Owner, "/raw/shared/map%20of%20the%20street.png?save=1").await;
+    assert!(saved.header(header::CONTENT_DISPOSITION).starts_with("attachment;"));
+    let hostile: [(&str, &[u8]); 4] = [
+        ("x.html", b"<script>alert(1)</script>"),
+        ("x.svg", b"<svg onload='alert(1)'/>"),
+        ("x.png", b"<html><script>alert(1)"),
+        ("x.js", b"alert(1)//aaaaaa"),
+    ];
+    for (name, content) in hostile {
+        upload(&panel, Who::Owner, &[("collection", "shared")], &[(name, content)]).await;
+        let seen = panel.get(Who::Owner, &format!("/raw/shared/{name}")).await;
+        assert_eq!(seen.header(header::CONTENT_TYPE), "application/octet-stream", "{name}");
+        assert!(seen.header(header::CONTENT_DISPOSITION).starts_with("attachment;"), "{name}");
+        assert_eq!(
+            seen.header(header::CONTENT_SECURITY_POLICY),
+            "sandbox; default-src 'none'",
+            "{name}"
+        );
+        assert_eq!(seen.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_here_yet_says_how_much_is() {
+    let panel = Panel::new(Fake::lively());
+    let seen = panel.get(Who::Owner, "/raw/shared/street-party.mp4").await;
+    assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(seen.text().contains("137 MB of 412 MB"));
+    assert!(
+        panel
+            .get(Who::Owner, "/files/shared/street-party.mp4")
+            .await
+            .text()
+            .contains("137 MB of 412 MB here")
+    );
+    assert_eq!(panel.get(Who::Visitor, NOTES).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(panel.get(Who::Owner, "/raw/shared/emergency").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn several_files_and_folders_go_up_in_one_form() {
+    let panel = Panel::new(Fake::lively());
+    let large = vec![7_u8; 300_000];
+    let files: [(&str, &[u8]); 4] = [
+        ("a b.txt", b"one"),
+        ("trip/day 1/b.bin", &large),
+        ("C:\\fakepath\\ü.txt", b""),
+        ("", b""),
+    ];
+    let seen =
+        upload(&panel, Who::Member, &[("collection", "shared"), ("folder", "emergency")], &files)
+            .await;
+    let page = panel.follow(Who::Member, &seen).await.text();
+    assert!(page.contains("<bdi>3</bdi> files are up."), "{page}");
+    let puts: Vec<(String, u64)> = panel
+        .fake
+        .commands()
+        .into_iter()
+        .filter_map(|command| match command {
+            Command::FilePut { path, size, .. } => Some((path, size)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        puts,
+        [
+            ("emergency/a b.txt".into(), 3),
+            ("emergency/trip/day 1/b.bin".into(), 300_000),
+            ("emergency/ü.txt".into(), 0)
+        ]
+    );
+    let back = panel.get(Who::Owner, "/raw/shared/emergency/trip/day%201/b.bin").await;
+    assert_eq!(back.bytes, large);
+}
+
+#[tokio::test]
+async fn a_new_collection_begins_at_its_top() {
+    let panel = Panel::new(Fake::lively());
+    let fields = [("collection", "shared"), ("folder", "emergency"), ("new_collection", " seeds ")];
+    let seen = upload(&panel, Who::Owner, &fields, &[("bean.png", &picture())]).await;
+    assert!(
+        seen.header(header::LOCATION).starts_with("/files/seeds?f="),
+        "{}",
+        seen.header(header::LOCATION)
+    );
+    assert!(
+        matches!(panel.fake.commands().last(), Some(Command::FilePut { collection: Some(name), path, mime: Some(mime), .. }) if name == "seeds" && path == "bean.png" && mime == "image/png")
+    );
+}
+
+#[tokio::test]
+async fn uploads_that_are_wrong_leave_nothing_behind() {
+    let panel = Panel::new(Fake::lively());
+    for (file, status) in
+        [("../../etc/passwd", 422), ("a/../b", 422), ("bad\u{1}name", 422), (".", 422)]
+    {
+        let seen = upload(&panel, Who::Owner, &[], &[(file, b"x")]).await;
+        assert_eq!(seen.status.as_u16(), status, "{file}");
+    }
+    let seen = upload(&panel, Who::Owner, &[], &[]).await;
+    assert!(seen.text().contains("no file was chosen"));
+    panel.fake.world.lock().unwrap().room = Some(1_000);
+    let seen = upload(&panel, Who::Owner, &[], &[("big.bin", &vec![1; 200_000])]).await;
+    assert_eq!(seen.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert!(seen.text().contains("There is no room for this"));
+    assert!(
+        panel.fake.commands().is_empty() && panel.fake.world.lock().unwrap().written.is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_form_that_breaks_off_names_no_file() {
+    let panel = Panel::new(Fake::lively());
+    let (kind, body) =
+        multipart(Who::Owner.form(), &[("collection", "shared")], &[("a.txt", &[b'x'; 5_000])]);
+    for end in [10, 200, 400, 3_000, body.len() - 10] {
+        let request = from_our_page(Request::post("/upload"), Who::Owner)
+            .header("content-type", kind.clone());
+        let seen = panel.send(request.body(Body::from(body[..end].to_vec())).unwrap()).await;
+        assert!(seen.status.is_client_error(), "cut at {end}: {}", seen.status);
+    }
+    assert!(panel.fake.commands().is_empty());
+}
+
+#[tokio::test]
+async fn no_byte_of_a_file_is_taken_before_the_token() {
+    let panel = Panel::new(Fake::lively());
+    let boundary = "X";
+    let body = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhello\r\n--{boundary}\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\n{}\r\n--{boundary}--\r\n",
+        Who::Owner.form()
+    );
+    let request = from_our_page(Request::post("/upload"), Who::Owner)
+        .header("content-type", "multipart/form-data; boundary=X");
+    let seen = panel.send(request.body(Body::from(body)).unwrap()).await;
+    assert_eq!(seen.status, StatusCode::FORBIDDEN);
+    assert!(panel.fake.world.lock().unwrap().written.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_fit_is_refused_before_it_is_sent() {
+    let panel = Panel::new(Fake::lively());
+    // Whoever read this would never come to an end.
+    let endless =
+        stream::iter((0_u64..).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(&[0; 1 << 16]))));
+    let request = Request::put("/api/v1/content/shared/huge.bin")
+        .header("host", HOST)
+        .header("authorization", format!("Bearer {TOKEN}"))
+        .header("content-length", (1_u64 << 40).to_string());
+    let seen = panel.send(request.body(Body::from_stream(endless)).unwrap()).await;
+    assert_eq!(seen.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert!(panel.fake.world.lock().unwrap().written.is_empty());
+}
+
+#[tokio::test]
+async fn a_program_puts_and_gets_bytes() {
+    let panel = Panel::new(Fake::lively());
+    let path = "/api/v1/content/shared/notes/caf%C3%A9.txt";
+    let request = |method: &str, body: Body| {
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", HOST)
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .body(body)
+            .unwrap()
+    };
+    let put = panel.send(request("PUT", Body::from("crème"))).await;
+    assert_eq!(put.status, StatusCode::CREATED, "{}", put.text());
+    assert_eq!(put.json()["path"], "notes/café.txt");
+    let got = panel.send(request("GET", Body::empty())).await;
+    assert_eq!(got.text(), "crème");
+    assert_eq!(got.header(header::CONTENT_TYPE), "text/plain; charset=utf-8");
+}
