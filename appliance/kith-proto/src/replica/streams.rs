@@ -126,9 +126,14 @@ impl Replica {
     pub(super) fn stream_ended(&mut self, now: Instant, stream: StreamId, clean: bool) {
         let Some(state) = self.streams.get_mut(&stream) else { return };
         state.ended = true;
-        let done = match &state.task {
+        let done = match &mut state.task {
             // The answer came before its end and is being acted on.
             Task::Greet { answer: Some(_), .. } => return,
+            // So are the records that came; the comparison goes on when they are stored.
+            Task::Get(getting) if getting.batches > 0 => {
+                getting.complete = true;
+                return;
+            }
             Task::Greet { .. }
             | Task::Compare { .. }
             | Task::Push

@@ -6,3 +6,6 @@ pub mod ranges;
 pub(crate) mod recon;
 pub mod set;
 mod varint;
+
+#[cfg(test)]
+mod tests;

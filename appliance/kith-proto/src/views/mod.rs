@@ -14,3 +14,6 @@ pub use read::{
     Post, Put, Visible, activity, collections, file, files, forks, governance, live_roots, post,
     posts,
 };
+
+#[cfg(test)]
+mod tests;
