@@ -145,7 +145,7 @@ impl Replica {
             Task::Greeted { hello, .. } => hello.is_none(),
             Task::Compared(_) => true,
             Task::Pushed { unacknowledged } => *unacknowledged == 0,
-            Task::Gotten { asked } => !asked,
+            Task::Gotten { asked } => !*asked,
             Task::Wanted { asked } => asked.is_empty(),
         };
         if !clean {
