@@ -18,6 +18,9 @@ use super::scenario::Deed;
 /// The collection files go to.
 const COLLECTION: &str = "shared";
 
+/// How late records become durable in a careless world, in microseconds.
+const CARELESS: u64 = 500_000;
+
 impl World {
     /// Makes the boxes, the space, and the members who are in it from the start.
     pub(super) fn populate(&mut self) {
@@ -135,7 +138,12 @@ impl World {
         if self.nodes[place].replica.is_some() && self.nodes[place].in_space {
             let (now, space) = (self.now, self.space);
             let record = self.nodes[place].sign(now, Some(space), class, body);
-            self.nodes[place].disk.put(&record);
+            if self.careless {
+                let (life, records) = (self.nodes[place].life, vec![record.clone()]);
+                self.schedule(now + CARELESS, Event::Commit(place, life, records));
+            } else {
+                self.nodes[place].disk.put(&record);
+            }
             self.touch(place, Some(Input::Authored { record: Box::new(record) }));
         }
     }

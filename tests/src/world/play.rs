@@ -73,6 +73,9 @@ pub struct World {
     pub delivered: Vec<u64>,
     /// Kill this box at its so-many-th event.
     pub kill_at: Option<(Place, u64)>,
+    /// Machines hear of people's records before those are durable: what a box must never do, for tests
+    /// that show why.
+    pub careless: bool,
     queue: BTreeMap<(u64, u64), Event>,
     events: u64,
     links: u64,
@@ -96,6 +99,7 @@ impl World {
             bytes: 0,
             delivered: Vec::new(),
             kill_at: None,
+            careless: false,
             queue: BTreeMap::new(),
             events: 0,
             links: 0,
