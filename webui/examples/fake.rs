@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use kith_webui::{Config, serve};
 use tokio_util::sync::CancellationToken;
 
-#[path = "../tests/panel/fake.rs"]
+#[path = "../tests/panel/fake/mod.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod fake;
 

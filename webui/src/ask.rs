@@ -144,10 +144,6 @@ macro_rules! expect_reply {
     ($reply:expr, $variant:ident) => {
         match $reply {
             kith_model::reply::Reply::$variant(inner) => inner,
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "one variant belongs to the command"
-            )]
             other => return Err($crate::ask::mismatch(&other)),
         }
     };

@@ -60,7 +60,8 @@ pub(crate) async fn dispatch(route: &'static Route, app: Arc<App>, request: Requ
             answer.headers_mut().append(header::SET_COOKIE, cookie);
         }
     };
-    if forget && !parts.method.is_safe() || forget && route.kind == Kind::Page {
+    // Only with a page: a form may just have opened a new session.
+    if forget && route.kind == Kind::Page {
         set(Jar::Session, "");
     }
     if fresh && route.kind == Kind::Page {

@@ -2,6 +2,7 @@
 //! known by their first bytes, and all else is only ever saved.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::str::FromStr as _;
 
 use axum::body::Body;
@@ -64,8 +65,7 @@ async fn bytes(ask: Ask, inline: bool) -> Result<Answer, Failure> {
     }
     let cid =
         Cid::from_str(root).map_err(|error| refuse(RefusalKind::Internal, error.to_string()))?;
-    let etag = format!("\"{root}\"");
-    let wanted = wanted(&ask.headers, &etag, entry.size);
+    let wanted = wanted(&ask.headers, &etag(&entry), entry.size);
     let (status, range) = match wanted {
         Wanted::NotModified => (StatusCode::NOT_MODIFIED, 0..0),
         Wanted::Changed => (StatusCode::PRECONDITION_FAILED, 0..0),
@@ -82,19 +82,31 @@ async fn bytes(ask: Ask, inline: bool) -> Result<Answer, Failure> {
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
+    describe(&mut answer, &entry, &range, picture);
+    Ok(answer)
+}
+
+/// Puts on the headers that say what the bytes are, and what a browser must not do with them.
+fn describe(
+    answer: &mut Answer,
+    entry: &FileEntry,
+    range: &Range<u64>,
+    picture: Option<&'static str>,
+) {
+    let status = answer.status();
     let mut set = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             answer.headers_mut().insert(name, value);
         }
     };
-    set(ETAG, etag);
+    set(ETAG, etag(entry));
     set(ACCEPT_RANGES, "bytes".into());
     // Members only, and each use asks whether it is still the same.
     set(CACHE_CONTROL, "private, no-cache".into());
     set(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".into());
     if status.is_success() {
         set(CONTENT_LENGTH, (range.end - range.start).to_string());
-        set(CONTENT_TYPE, picture.unwrap_or_else(|| saved_type(&entry)).into());
+        set(CONTENT_TYPE, picture.unwrap_or_else(|| saved_type(entry)).into());
         set(CONTENT_DISPOSITION, disposition(&entry.path, picture.is_some()));
     }
     if status == StatusCode::PARTIAL_CONTENT {
@@ -103,7 +115,11 @@ async fn bytes(ask: Ask, inline: bool) -> Result<Answer, Failure> {
     if status == StatusCode::RANGE_NOT_SATISFIABLE {
         set(CONTENT_RANGE, format!("bytes */{}", entry.size));
     }
-    Ok(answer)
+}
+
+/// The root's cid is the strongest validator there is.
+fn etag(entry: &FileEntry) -> String {
+    format!("\"{}\"", entry.root.as_deref().unwrap_or_default())
 }
 
 /// The media type of a picture that may be shown in place, by its first bytes.

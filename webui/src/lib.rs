@@ -33,6 +33,7 @@ mod server;
 mod upload;
 mod urls;
 mod view;
+mod words;
 
 use crate::app::App;
 use crate::backend::Backend;
@@ -78,7 +79,6 @@ pub struct Connection {
 }
 
 /// The panel as a service; [`serve`] runs it on a listener and adds a [`Connection`] to each request.
-#[must_use]
 pub fn router(backend: Arc<dyn Backend>, config: Config) -> axum::Router {
     routes::router(&Arc::new(App::new(backend, config)))
 }

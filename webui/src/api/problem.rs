@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::answer::{Answer, status_of, text};
 use crate::pages::error::add_retry;
-use crate::view::title;
+use crate::words::title;
 
 /// The media type of a problem document.
 pub(crate) const PROBLEM: &str = "application/problem+json";

@@ -12,7 +12,8 @@ use crate::ask::{Ask, Visit};
 use crate::guard;
 use crate::lang::Lang;
 use crate::urls;
-use crate::view::{Trouble, View, next_step, trouble};
+use crate::view::View;
+use crate::words::{Trouble, next_step, trouble};
 
 #[derive(Template)]
 #[template(path = "error.html")]

@@ -16,6 +16,10 @@ use crate::urls;
 use crate::view::{Markup, Nav, View};
 use kith_model::refusal::RefusalKind;
 
+/// Said of a join that goes on in the background.
+const PENDING: &str =
+    msg("The invite is good. Its content comes as soon as a box of that space is reached.");
+
 #[derive(Template)]
 #[template(path = "peers.html")]
 struct Page {
@@ -118,19 +122,15 @@ pub(crate) async fn join(ask: Ask) -> Result<Answer, Failure> {
         Ok(reply) => {
             let space = expect_reply!(reply, Space);
             let (path, flash) = if space.pending {
-                (
-                    "/peers",
-                    Flash::Done(
-                        msg(
-                            "The invite is good. Its content comes as soon as a box of that space is reached.",
-                        ),
-                        Vec::new(),
-                    ),
-                )
+                ("/peers", Flash::Done(PENDING, Vec::new()))
             } else {
                 ("/overview", Flash::Done(msg("You are in. Welcome to {0}!"), vec![space.name]))
             };
             Ok(see(&ask.leave(path, flash)))
+        }
+        // The invite was taken; only its content takes longer.
+        Err(refusal) if refusal.kind == RefusalKind::StillWaiting => {
+            Ok(see(&ask.leave("/peers", Flash::Done(PENDING, Vec::new()))))
         }
         Err(refusal) => {
             let shown =

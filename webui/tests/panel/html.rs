@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+/// Attributes that lead somewhere.
+const LINKS: [&str; 3] = ["href", "src", "action"];
+
 const VOID: [&str; 8] = ["meta", "link", "input", "img", "br", "hr", "path", "rect"];
 
 /// An element's name and attributes.
@@ -76,8 +79,7 @@ impl Page {
                 assert!(!name.starts_with("on") && name != "style", "{what}: {name}={value}");
                 let scheme = value.trim_start().to_ascii_lowercase();
                 assert!(
-                    !(["href", "src", "action"].contains(&name.as_str())
-                        && !scheme.starts_with(['/', '#', '?'])),
+                    !LINKS.contains(&name.as_str()) || scheme.starts_with(['/', '#', '?']),
                     "{what}: {name}={value}"
                 );
             }

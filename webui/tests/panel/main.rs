@@ -1,6 +1,14 @@
 //! The panel against a pretended node: the security matrix, hostile texts, pages without scripts, files,
 //! the API, languages, sizes, and the server's limits.
 
+#![allow(
+    clippy::expect_used,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that meets what it did not expect shall panic"
+)]
+
 mod api;
 mod client;
 mod content;

@@ -5,7 +5,7 @@ use kith_model::caller::{AccountRole, Scope};
 use kith_model::command::Command;
 use kith_model::refusal::{Refusal, RefusalKind};
 
-use crate::client::{Panel, VISITOR_FORM, Who};
+use crate::client::{HOST, Panel, VISITOR_FORM, Who};
 use crate::fake::{CLAIM, Fake, OWNER};
 
 #[tokio::test]
@@ -125,6 +125,25 @@ async fn signing_out_drops_the_cookie_and_a_dead_session_is_a_visitor() {
     let seen =
         panel.get_with(Who::Visitor, "/overview", &[("cookie", "kith_s_z6MkTest=dead")]).await;
     assert!(seen.header(header::LOCATION).starts_with("/login"));
+}
+
+#[tokio::test]
+async fn signing_in_over_a_dead_session_keeps_the_new_one() {
+    let panel = Panel::new(Fake::lively());
+    let cookies = format!("kith_s_z6MkTest=dead; {}", Who::Visitor.cookie());
+    let login = panel.get_with(Who::Visitor, "/login", &[("cookie", &cookies)]).await;
+    assert!(login.header(header::SET_COOKIE).starts_with("kith_s_z6MkTest=; "));
+    let request = axum::http::Request::post("/login")
+        .header("host", HOST)
+        .header("origin", format!("http://{HOST}"))
+        .header("cookie", cookies)
+        .header("content-type", "application/x-www-form-urlencoded");
+    let form = format!("token={VISITOR_FORM}&name=Ada&passphrase=correct+horse+battery");
+    let seen = panel.send(request.body(form.into()).unwrap()).await;
+    let sessions =
+        seen.headers.get_all(header::SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
+    let sessions: Vec<_> = sessions.filter(|cookie| cookie.starts_with("kith_s_")).collect();
+    assert_eq!(sessions, [format!("kith_s_z6MkTest={OWNER}; Path=/; HttpOnly; SameSite=Strict")]);
 }
 
 #[tokio::test]
@@ -283,6 +302,10 @@ async fn boxes_are_joined_added_and_forgotten() {
             Command::PeerForget { peer: "did:key:z".into() },
         ]
     );
+    panel.fake.world.lock().unwrap().refuse =
+        Some(Refusal::new(RefusalKind::StillWaiting, "it goes on in the background"));
+    let seen = panel.post(Who::Owner, "/peers/join", &[("code", "KITH1-FAR")]).await;
+    assert!(panel.follow(Who::Owner, &seen).await.text().contains("The invite is good."));
     panel.fake.world.lock().unwrap().refuse =
         Some(Refusal::new(RefusalKind::BadInvite, "this invite has expired"));
     let seen = panel.post(Who::Owner, "/peers/join", &[("code", "KITH1-OLD")]).await;

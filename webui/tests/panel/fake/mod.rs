@@ -1,0 +1,182 @@
+//! A node that only pretends: it keeps what it is told in memory and remembers every command.
+
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a pretended node answers by table and may panic"
+)]
+
+mod answers;
+mod street;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use kith_core::cid::{Cid, Codec};
+use kith_model::caller::{AccountRole, Credential, Principal, Scope};
+use kith_model::command::{Command, Request, Right};
+use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::reply::*;
+use kith_model::status::*;
+use kith_webui::backend::{Backend, Pieces, Written};
+use tokio::sync::watch;
+
+/// The present of every fake, in milliseconds since 1970: far ahead, so that the panel's own clock
+/// never is later.
+pub(crate) const NOW: u64 = 4_102_444_800_000;
+
+const HOUR: u64 = 3_600_000;
+pub(crate) const OWNER: &str = "owner-session-secret";
+pub(crate) const MEMBER: &str = "member-session-secret";
+pub(crate) const OWNER_FORM: &str = "owner-form-token-aaaaa";
+pub(crate) const MEMBER_FORM: &str = "member-form-token-bbbb";
+pub(crate) const TOKEN: &str = "good-bearer-token";
+pub(crate) const CLAIM: &str = "ABCD-EFGH-JKMN";
+
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) status: Status,
+    pub(crate) posts: Vec<Post>,
+    pub(crate) files: BTreeMap<String, FileEntry>,
+    pub(crate) contents: BTreeMap<Cid, Bytes>,
+    pub(crate) peers: Vec<Peer>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) activity: Vec<Activity>,
+    pub(crate) public: Vec<String>,
+    /// What was asked that changes something.
+    pub(crate) commands: Vec<Command>,
+    /// Bytes of uploads that were begun.
+    pub(crate) written: Vec<u64>,
+    /// What the next command is refused with.
+    pub(crate) refuse: Option<Refusal>,
+    /// The most bytes an upload may have.
+    pub(crate) room: Option<u64>,
+    name: String,
+}
+
+pub(crate) struct Fake {
+    pub(crate) world: Mutex<World>,
+    pub(crate) status: watch::Sender<Arc<Status>>,
+}
+
+impl Fake {
+    /// What was asked so far that changes something.
+    pub(crate) fn commands(&self) -> Vec<Command> {
+        self.world.lock().unwrap().commands.clone()
+    }
+
+    /// Publishes a change of the status.
+    pub(crate) fn publish(&self, change: impl FnOnce(&mut Status)) {
+        let mut world = self.world.lock().unwrap();
+        change(&mut world.status);
+        self.status.send_replace(Arc::new(world.status.clone()));
+    }
+
+    fn who(&self, credential: &Credential) -> Option<Principal> {
+        let name = self.world.lock().unwrap().name.clone();
+        let person = |name: &str, role, form: &str, scopes: &[Scope]| Principal {
+            account: Some(name.into()),
+            role: Some(role),
+            author: Some(format!("did:key:z{name}")),
+            scopes: scopes.into(),
+            session: (!form.is_empty()).then(|| "s1".into()),
+            form_token: (!form.is_empty()).then(|| form.into()),
+        };
+        let all = [Scope::Read, Scope::Write, Scope::Admin, Scope::Metrics];
+        match credential {
+            Credential::Visitor => Some(Principal::visitor()),
+            Credential::Session(secret) if secret == OWNER => {
+                Some(person(&name, AccountRole::Owner, OWNER_FORM, &all))
+            }
+            Credential::Session(secret) if secret == MEMBER => {
+                Some(person("Mira", AccountRole::Member, MEMBER_FORM, &all))
+            }
+            Credential::Bearer(token) if token == TOKEN => {
+                Some(person(&name, AccountRole::Owner, "", &all))
+            }
+            Credential::Session(_) | Credential::Bearer(_) | Credential::Socket => None,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for Fake {
+    async fn call(&self, request: Request) -> Result<Reply, Refusal> {
+        let Some(principal) = self.who(&request.credential) else {
+            return Err(Refusal::new(RefusalKind::WrongSecret, "this session or token is unknown"));
+        };
+        let mut world = self.world.lock().unwrap();
+        let allowed = match request.command.right().0 {
+            Right::Anyone | Right::Reader => true,
+            Right::Account => principal.signed_in(),
+            Right::BoxOwner => principal.is_owner(),
+        };
+        if !allowed {
+            let kind =
+                if principal.signed_in() { RefusalKind::NotAllowed } else { RefusalKind::SignIn };
+            return Err(Refusal::new(kind, "not for you"));
+        }
+        if request.command != Command::WhoAmI
+            && let Some(refusal) = world.refuse.take()
+        {
+            return Err(refusal);
+        }
+        if let Some(reply) = world.read(&request.command, &principal) {
+            return reply;
+        }
+        let reply = world.write(request.command, &principal);
+        world.status.revisions.board += 1;
+        world.status.revisions.files += 1;
+        self.status.send_replace(Arc::new(world.status.clone()));
+        reply
+    }
+
+    fn status(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    async fn read(&self, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {
+        let content = self.world.lock().unwrap().contents.get(&root).cloned();
+        let content = content.ok_or_else(|| Refusal::new(RefusalKind::NotHereYet, "not here"))?;
+        let part = content.slice(range.start as usize..(range.end as usize).min(content.len()));
+        let pieces: Vec<io::Result<Bytes>> =
+            part.chunks(1000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        Ok(stream::iter(pieces).boxed())
+    }
+
+    async fn write(
+        &self,
+        credential: Credential,
+        _space: Option<String>,
+        mut bytes: Pieces,
+    ) -> Result<Written, Refusal> {
+        if !self.who(&credential).is_some_and(|principal| principal.signed_in()) {
+            return Err(Refusal::new(RefusalKind::SignIn, "not for you"));
+        }
+        let room = self.world.lock().unwrap().room;
+        let mut content = Vec::new();
+        while let Some(piece) = bytes.next().await {
+            let piece =
+                piece.map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+            content.extend_from_slice(&piece);
+            if room.is_some_and(|room| content.len() as u64 > room) {
+                return Err(Refusal::new(RefusalKind::NoSpace, "the disk is full"));
+            }
+        }
+        let (cid, size) = (Cid::of(Codec::Raw, &content), content.len() as u64);
+        let mut world = self.world.lock().unwrap();
+        world.contents.insert(cid, content.into());
+        world.written.push(size);
+        Ok(Written { root: cid, size })
+    }
+}
+/// A picture of one pixel.
+pub(crate) fn picture() -> Vec<u8> {
+    let hex = b"89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763d8b871230005230288a6aa2d6e0000000049454e44ae426082";
+    data_encoding::HEXLOWER_PERMISSIVE.decode(hex).unwrap()
+}
