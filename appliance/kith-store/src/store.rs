@@ -43,7 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             index_dir: None,
-            cache: 2 << 20,
+            cache: 4 << 20,
             reserve: 16 << 20,
             segment: 32 << 20,
             timeout: Duration::from_secs(30),
