@@ -53,7 +53,10 @@ pub(crate) async fn dispatch(route: &'static Route, app: Arc<App>, request: Requ
         Err(Failure::Refused(refusal)) if route.kind.for_programs() => {
             api::problem::answer(&refusal)
         }
-        Err(Failure::Refused(refusal)) => pages::error::refused(&app, &visit, &parts.uri, &refusal),
+        Err(Failure::Refused(refusal)) => {
+            let here = guard::safe(&parts.method).then_some(&parts.uri);
+            pages::error::refused(&app, &visit, here, &refusal)
+        }
     };
     let mut set = |jar, value: &str| {
         if let Some(cookie) = cookies::write(&app.config, jar, value) {

@@ -44,9 +44,9 @@ pub(crate) fn ago(lang: Lang, now: u64, then: u64) -> String {
 pub(crate) fn until(lang: Lang, now: u64, then: u64) -> String {
     let seconds = then.saturating_sub(now) / 1000;
     match seconds {
-        0..HOUR => lang.count("{0} more minute", "{0} more minutes", seconds / MINUTE),
-        HOUR..DAY => lang.count("{0} more hour", "{0} more hours", seconds / HOUR),
-        _ => lang.count("{0} more day", "{0} more days", seconds / DAY),
+        0..HOUR => lang.count("{0} more minute", "{0} more minutes", seconds.div_ceil(MINUTE)),
+        HOUR..DAY => lang.count("{0} more hour", "{0} more hours", (seconds + HOUR / 2) / HOUR),
+        _ => lang.count("{0} more day", "{0} more days", (seconds + DAY / 2) / DAY),
     }
 }
 
@@ -128,6 +128,16 @@ mod tests {
         assert_eq!(at(2 * HOUR), "2 hours ago");
         assert_eq!(at(8 * DAY), "2026-11-12");
         assert_eq!(ago(english, 0, 5_000), "just now");
+    }
+
+    #[test]
+    fn what_was_just_made_for_a_week_is_good_for_a_week() {
+        let english = Lang::english();
+        let left = |seconds: u64| until(english, 5_000, 5_000 + seconds * 1000);
+        assert_eq!(left(7 * DAY - 1), "7 more days");
+        assert_eq!(left(DAY - 1), "24 more hours");
+        assert_eq!(left(59), "1 more minute");
+        assert_eq!(until(english, 5_000, 1_000), "0 more minutes");
     }
 
     #[test]

@@ -143,7 +143,8 @@ static ROUTES: &[Route] = &[
     route!(PUT "/api/v1/content/{collection}/{*path}" Account ApiUpload upload::program),
 ];
 
-static NOT_FOUND: Route = route!(GET "/" Anyone Page pages::error::not_found);
+/// What addresses that lead nowhere are.
+pub(crate) static NOT_FOUND: Route = route!(GET "/" Anyone Page pages::error::not_found);
 
 fn all() -> impl Iterator<Item = &'static Route> {
     ROUTES.iter().chain(api::table::routes())
@@ -169,8 +170,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         let handler = move |request: Request| dispatch(route, Arc::clone(&app), request);
         router = router.route(route.path, on(filter, handler));
     }
-    let lost = Arc::clone(app);
+    let (lost, wrong) = (Arc::clone(app), Arc::clone(app));
     router
+        .method_not_allowed_fallback(move |request: Request| {
+            pages::error::wrong_method(Arc::clone(&wrong), request)
+        })
         .fallback(move |request: Request| dispatch(&NOT_FOUND, Arc::clone(&lost), request))
         .layer(from_fn(guard::check_origin))
         .layer(from_fn_with_state(Arc::clone(app), guard::check_host))

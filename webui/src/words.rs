@@ -55,9 +55,9 @@ pub(crate) const fn next_step(kind: RefusalKind) -> &'static str {
             msg("Check what you typed, also for capital letters, and try again.")
         }
         RefusalKind::NotAllowed => msg("If you think you should, talk to the owner of the box."),
-        RefusalKind::NotFound => msg(
-            "It may have been removed, or it was never meant for visitors. Signing in may help.",
-        ),
+        RefusalKind::NotFound => {
+            msg("It may have been removed, or it was never meant for visitors.")
+        }
         RefusalKind::AlreadyClaimed => msg("Sign in, or ask its owner for an account."),
         RefusalKind::NotClaimed => msg("Claim it with the secret that it printed when it started."),
         RefusalKind::TooMany => msg("Waiting is all it takes; nothing is locked for good."),

@@ -1,6 +1,9 @@
 //! What goes wrong, said with its cause and the next step.
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::extract::Request;
 use axum::http::header::{ACCEPT_LANGUAGE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use kith_model::refusal::{Refusal, RefusalKind};
@@ -9,8 +12,10 @@ use crate::answer::{Answer, Failure, page_with, refuse, status_of};
 use crate::api;
 use crate::app::App;
 use crate::ask::{Ask, Visit};
+use crate::dispatch::dispatch;
 use crate::guard;
 use crate::lang::Lang;
+use crate::routes::NOT_FOUND;
 use crate::urls;
 use crate::view::View;
 use crate::words::{Trouble, next_step, trouble};
@@ -27,9 +32,11 @@ struct Page<'a> {
 }
 
 /// A refusal as a page.
-pub(crate) fn refused(app: &App, visit: &Visit, uri: &Uri, refusal: &Refusal) -> Answer {
+///
+/// `here` is where signing in leads back to; a form has no such place.
+pub(crate) fn refused(app: &App, visit: &Visit, here: Option<&Uri>, refusal: &Refusal) -> Answer {
     let v = View::plain(visit, app.status(), app.now());
-    let here = uri.path_and_query().map(ToString::to_string);
+    let here = here.and_then(Uri::path_and_query).map(ToString::to_string);
     let may_help = matches!(refusal.kind, RefusalKind::SignIn | RefusalKind::NotFound);
     let sign_in = (may_help && !visit.principal.signed_in())
         .then(|| urls::with_query("/login", &[("next", here.as_deref().and_then(urls::back))]));
@@ -58,6 +65,13 @@ pub(crate) async fn not_found(ask: Ask) -> Result<Answer, Failure> {
         return Ok(api::problem::answer(&refusal));
     }
     Err(refuse(RefusalKind::NotFound, "this address leads nowhere"))
+}
+
+/// A page or form was asked for in a way it does not take.
+pub(crate) async fn wrong_method(app: Arc<App>, request: Request) -> Answer {
+    let mut answer = dispatch(&NOT_FOUND, app, request).await;
+    *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    answer
 }
 
 #[derive(Template)]

@@ -348,6 +348,18 @@ async fn empty_pages_say_what_to_do_next() {
 }
 
 #[tokio::test]
+async fn a_form_address_typed_in_is_a_page_that_helps() {
+    let panel = Panel::new(Fake::lively());
+    let seen = panel.get(Who::Owner, "/upload").await;
+    assert_eq!(seen.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(seen.header(header::ALLOW), "POST");
+    assert!(seen.text().contains("There is nothing here"));
+    let seen = panel.post(Who::Visitor, "/board", &[("text", "lost session")]).await;
+    assert_eq!(seen.status, StatusCode::UNAUTHORIZED);
+    assert!(seen.text().contains("href=\"/login\""), "a form is no place to come back to");
+}
+
+#[tokio::test]
 async fn look_and_language_are_kept_by_the_browser() {
     let panel = Panel::new(Fake::lively());
     let seen =
