@@ -1,6 +1,8 @@
 //! Every scenario under `scenarios/` with its seeds, and what else has to hold in some of them. With
 //! `KITH_SEEDS=N` each is played with N more.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use std::path::PathBuf;
 
 use kith_core::body::Body;
@@ -14,12 +16,12 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    two_boxes_agree => "two-boxes.toml", |_| ();
-    a_hundred_boxes_agree_under_churn => "churn-of-a-hundred.toml", |_| ();
-    three_parts_of_a_partition_heal => "three-parts.toml", |_| ();
-    clocks_ten_years_apart_do_not_matter => "clocks.toml", |_| ();
-    links_that_lose_delay_and_die_only_cost_time => "lossy.toml", |_| ();
-    a_late_joiner_gets_everything => "late-joiner.toml", |world| {
+    two_boxes_agree => "two-boxes.toml", |_, _| ();
+    a_hundred_boxes_agree_under_churn => "churn-of-a-hundred.toml", |_, _| ();
+    three_parts_of_a_partition_heal => "three-parts.toml", |_, _| ();
+    clocks_ten_years_apart_do_not_matter => "clocks.toml", |_, _| ();
+    links_that_lose_delay_and_die_only_cost_time => "lossy.toml", |_, _| ();
+    a_late_joiner_gets_everything => "late-joiner.toml", |world, _| {
         assert_eq!(governance(world, 0).count(), 6);
     };
     a_single_use_invite_used_twice_lets_one_in => "invite-twice.toml", one_of_two_is_in;
@@ -28,12 +30,12 @@ scenarios! {
     a_peer_that_promises_and_never_sends_holds_nobody_up => "hostile-silent.toml", the_cheat_was_dropped;
     a_flood_is_cut_off => "hostile-flood.toml", the_cheat_was_dropped;
     what_nobody_asked_for_is_not_taken => "hostile-unasked.toml", the_cheat_was_dropped;
-    forged_records_are_refused => "hostile-forge.toml", |world| {
-        the_cheat_was_dropped(world);
+    forged_records_are_refused => "hostile-forge.toml", |world, own| {
+        the_cheat_was_dropped(world, own);
         assert!(world.nodes[..4].iter().all(|n| n.replica.as_ref().unwrap().counters().records_refused < 10_000));
     };
-    corrupt_blocks_are_fetched_elsewhere => "hostile-corrupt.toml", |_| ();
-    frames_sent_again_change_nothing => "hostile-replay.toml", |_| ();
+    corrupt_blocks_are_fetched_elsewhere => "hostile-corrupt.toml", |_, _| ();
+    frames_sent_again_change_nothing => "hostile-replay.toml", |_, _| ();
 }
 
 #[test]
@@ -114,12 +116,12 @@ fn scenario(name: &str) -> Scenario {
     Scenario::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn play(name: &str, also: impl Fn(&World)) {
+fn play(name: &str, also: impl Fn(&World, bool)) {
     let scenario = scenario(name);
     for seed in scenario.seeds() {
         let (world, agreement) = check::play(&scenario, seed).unwrap_or_else(|why| panic!("{why}"));
         println!("{name} seed {seed}: {agreement:?}");
-        also(&world);
+        also(&world, scenario.seeds.contains(&seed));
     }
 }
 
@@ -134,7 +136,7 @@ fn authors_shown(world: &World) -> Vec<usize> {
     shown.iter().map(|post| place(post.author)).collect()
 }
 
-fn one_of_two_is_in(world: &World) {
+fn one_of_two_is_in(world: &World, _own: bool) {
     let in_space =
         |n: usize| governance(world, 0).role(&world.nodes[n].author.author_id()).is_some();
     assert!(in_space(4) && !in_space(5), "the earlier use wins");
@@ -145,7 +147,7 @@ fn one_of_two_is_in(world: &World) {
     assert_eq!(authors_shown(world), [4, 4, 4]);
 }
 
-fn the_removed_is_out(world: &World) {
+fn the_removed_is_out(world: &World, _own: bool) {
     let removed = world.nodes[3].author.author_id();
     for place in [0, 1, 2, 4, 5] {
         assert_eq!(governance(world, place).role(&removed), None);
@@ -156,12 +158,13 @@ fn the_removed_is_out(world: &World) {
     assert_eq!(theirs, 7, "what was said later is kept and hidden");
 }
 
-fn the_cheat_was_dropped(world: &World) {
+/// With other seeds than a scenario's own, chance may leave nobody to be cheated.
+fn the_cheat_was_dropped(world: &World, own: bool) {
     let dropped: u64 = world.nodes[..4]
         .iter()
         .map(|n| n.dropped + n.replica.as_ref().map_or(0, |r| r.counters().peers_dropped))
         .sum();
-    assert!(dropped > 0);
+    assert!(dropped > 0 || !own);
 }
 
 fn post(world: &mut World, text: &str) {

@@ -50,11 +50,27 @@ impl World {
                 let input = Input::StreamEnded { stream: stream_there, clean: false };
                 self.carry(place, stream, 1, input);
             }
-            Output::LoadSet { .. }
-            | Output::LoadRecords { .. }
-            | Output::StoreRecords { .. }
-            | Output::CheckBlocks { .. }
-            | Output::StoreBlock { .. } => self.use_disk(place, output),
+            Output::LoadSet { space, class } => {
+                let records = self.nodes[place].disk.records.values();
+                let of = records.filter(|r| *r.class() == class && r.space() == space);
+                let items = of.map(|r| (r.time(), r.id())).collect();
+                self.answer(place, Input::SetLoaded { space, class, items });
+            }
+            Output::LoadRecords { ticket, ids, .. } => {
+                let disk = &self.nodes[place].disk.records;
+                let read = |id: &RecordId| disk.get(id).map(|r| r.bytes().clone());
+                let records = ids.iter().filter_map(read).collect();
+                self.answer(place, Input::RecordsLoaded { ticket, records });
+            }
+            Output::StoreRecords { ticket, records, .. } => self.store(place, ticket, records),
+            Output::CheckBlocks { ticket, cids, .. } => {
+                let disk = &self.nodes[place].disk;
+                let have = cids.iter().filter_map(|cid| disk.have(cid)).collect();
+                self.answer(place, Input::BlocksChecked { ticket, have });
+            }
+            Output::StoreBlock { ticket, cid, bytes, .. } => {
+                self.store_block(place, ticket, (cid, bytes));
+            }
             Output::ServeBlocks { stream, cids, .. } => self.serve(place, stream, &cids),
             Output::FetchDone { .. } | Output::PeerMet { .. } | Output::Changed(_) => {}
             Output::Joined { .. } => self.nodes[place].joining = None,
@@ -73,49 +89,31 @@ impl World {
         node.wrong_ms = i64::try_from(right).unwrap_or(0);
     }
 
-    fn use_disk(&mut self, place: Place, output: Output) {
-        let life = self.nodes[place].life;
+    /// The disk answers, after a while.
+    fn answer(&mut self, place: Place, input: Input) {
         let after = self.chance.between(DISK.0, DISK.1);
-        let at = self.now + after;
-        let disk = &self.nodes[place].disk;
-        let answer = match output {
-            Output::LoadSet { space, class } => {
-                let of = disk.records.values().filter(|r| *r.class() == class);
-                let items = of.map(|r| (r.time(), r.id())).collect();
-                Input::SetLoaded { space, class, items }
-            }
-            Output::LoadRecords { ticket, ids, .. } => {
-                let read = |id: &RecordId| disk.records.get(id).map(|r| r.bytes().clone());
-                Input::RecordsLoaded { ticket, records: ids.iter().filter_map(read).collect() }
-            }
-            Output::StoreRecords { ticket, records, .. } => {
-                return self.store(place, at, ticket, records);
-            }
-            Output::CheckBlocks { ticket, cids, .. } => {
-                let have = cids.iter().filter_map(|cid| disk.have(cid)).collect();
-                Input::BlocksChecked { ticket, have }
-            }
-            Output::StoreBlock { ticket, cid, bytes, .. } => {
-                if cid.verifies(&bytes) {
-                    let links = links(&cid, &bytes);
-                    self.nodes[place].disk.blocks.insert(cid, bytes);
-                    Input::BlockStored { ticket, links }
-                } else {
-                    Input::BlockRefused { ticket }
-                }
-            }
-            _other => return,
-        };
-        self.schedule(at, Event::Tell(place, life, Box::new(answer)));
+        let life = self.nodes[place].life;
+        self.schedule(self.now + after, Event::Tell(place, life, Box::new(input)));
+    }
+
+    /// A block lies with the store at once; only its verdict takes time.
+    fn store_block(&mut self, place: Place, ticket: Ticket, (cid, bytes): (Cid, Bytes)) {
+        if cid.verifies(&bytes) {
+            let links = links(&cid, &bytes);
+            self.nodes[place].disk.blocks.insert(cid, bytes);
+            self.answer(place, Input::BlockStored { ticket, links });
+        } else {
+            self.answer(place, Input::BlockRefused { ticket });
+        }
     }
 
     /// Records become durable first and are acknowledged later; a crash may come between.
-    fn store(&mut self, place: Place, at: u64, ticket: Ticket, records: Vec<Record>) {
-        let life = self.nodes[place].life;
-        let now = self.nodes[place].wall(self.now);
+    fn store(&mut self, place: Place, ticket: Ticket, records: Vec<Record>) {
+        let (life, now) = (self.nodes[place].life, self.nodes[place].wall(self.now));
         for record in &records {
             self.nodes[place].clock.observe(now, record.time());
         }
+        let at = self.now + self.chance.between(DISK.0, DISK.1);
         self.schedule(at, Event::Commit(place, life, records));
         let stored = Box::new(Input::RecordsStored { ticket });
         self.schedule(at + 200, Event::Tell(place, life, stored));

@@ -128,9 +128,10 @@ impl Blocks {
     ) -> Arrival {
         let Some(lane) = self.lanes.get_mut(&(link, space)) else { return Arrival::Nothing };
         let (Block::Have(cid, _) | Block::Missing(cid)) = &block;
-        let Some((_, guess)) = lane.asked.pop_front_if(|(asked, _)| asked == cid) else {
+        let Some((_, guess)) = lane.asked.front().filter(|(asked, _)| asked == cid).copied() else {
             return Arrival::Unasked;
         };
+        lane.asked.pop_front();
         lane.progress = now;
         lane.stored(guess);
         let key = (space, *cid);

@@ -161,7 +161,8 @@ impl Replica {
         let Some(own) = self.spaces.get_mut(&space) else { return };
         let Some(set) = own.set(&class) else {
             if !own.sets.contains_key(&class) {
-                self.close(now, stream.link, Close::Flood);
+                self.send_recon(stream, &Recon::Refused);
+                self.complete(stream);
             }
             return;
         };
@@ -172,6 +173,10 @@ impl Replica {
             self.compared(now, stream.link, space, &class);
         } else {
             let message = answering.begin(set);
+            // Differences cost their reader some work, so a peer cannot find them without end.
+            if !self.charge(now, stream.link, 0) {
+                return;
+            }
             self.set_deadline(stream, Some(now + ANSWER));
             self.send_recon(stream, &Recon::Message(ByteBuf::from(message)));
         }

@@ -137,7 +137,7 @@ impl Replica {
     }
 
     /// The hand has answered a WANT.
-    pub(super) fn served(&mut self, now: Instant, stream: StreamId, bytes: u64) {
+    pub(super) fn served(&mut self, stream: StreamId, bytes: u64) {
         if let Some(link) = self.links.get_mut(&stream.link) {
             link.sent_bytes += bytes;
         }
@@ -149,6 +149,5 @@ impl Replica {
         if done {
             self.complete(stream);
         }
-        let _ = now;
     }
 }

@@ -303,9 +303,11 @@ impl Replica {
                 continue;
             };
             let member = space.governance.role(&author).is_some();
+            #[cfg(test)]
+            let member = member || self.careless;
             // Who joins cannot check members yet. It takes whoever holds a well-formed capability for
             // this space, reconciles governance with them and nothing else, and checks then.
-            let provisional = !member && space.joining.is_some() && space.governance.count() == 0;
+            let provisional = !member && space.joining.is_some();
             if member || provisional {
                 accepted.push((id, Shared::new(author, expires, provisional)));
             }

@@ -14,9 +14,8 @@ use crate::session::outbox::{Lot, Parcel};
 use crate::session::{Getting, Task};
 use crate::sync::ingest::{Outcome, Source};
 
-/// Frames of pushed records a peer may have unacknowledged. Our own window is 2 MiB, and no frame of
-/// an honest sender is nearly empty while more wait.
-const MAX_UNACKNOWLEDGED: usize = 64;
+/// Frames of pushed records a peer may have unacknowledged; an honest one has twelve.
+const MAX_UNACKNOWLEDGED: usize = 16;
 
 /// Links that get a record which came from elsewhere. Its author's box pushes to all it knows; the
 /// others only bridge gaps, and the next comparison closes what is left.

@@ -1,41 +1,39 @@
 //! What the box tells of itself: its people, its spaces, what they write, and what the store answers.
 
-use kith_core::record::{Record, SpaceId};
-use kith_core::time::Instant;
+use kith_core::identity::SecretKey;
+use kith_core::invite::Invite;
+use kith_core::record::{Class, Record, RecordId, SpaceId};
+use kith_core::time::{Hlc, Instant};
 
-use super::{Input, LinkId, Output, Replica, Via};
+use super::{LinkId, Output, Replica, Ticket, Via};
 use crate::membership::{Joining, Space};
 use crate::sync::set::Item;
 
 impl Replica {
-    pub(super) fn learn_local(&mut self, now: Instant, input: Input) {
-        match input {
-            Input::AuthorAdded { key } => {
-                self.authors.insert(key.author_id(), key);
-                self.greet_everybody(now);
-            }
-            Input::AuthorRemoved { author } => {
-                self.authors.remove(&author);
-            }
-            Input::SpaceOpened { space, gov, classes } => {
-                self.open_space(now, Space::open(space, &gov, classes));
-            }
-            Input::JoinStarted { invite, join, gov } => {
-                let mut space = Space::open(invite.space(), &gov, Vec::new());
-                space.add([&*join]);
-                space.joining = Some(Joining { author: join.author(), contact: invite.node });
-                self.discovery.known(now, invite.node, &invite.addresses, Via::Invite);
-                self.open_space(now, space);
-            }
-            Input::SpaceClosed { space } => self.close_space(&space),
-            Input::Authored { record } => {
-                self.add_records(now, record.space(), &[Record::clone(&record)], true);
-            }
-            _other => {}
-        }
+    pub(super) fn author_added(&mut self, now: Instant, key: SecretKey) {
+        self.authors.insert(key.author_id(), key);
+        self.greet_everybody(now);
     }
 
-    fn open_space(&mut self, now: Instant, space: Space) {
+    pub(super) fn start_join(
+        &mut self,
+        now: Instant,
+        invite: &Invite,
+        join: &Record,
+        gov: &[Record],
+    ) {
+        let mut space = Space::open(invite.space(), gov, Vec::new());
+        space.add([join]);
+        space.joining = Some(Joining { author: join.author(), contact: invite.node });
+        self.discovery.known(now, invite.node, &invite.addresses, Via::Invite);
+        self.open_space(now, space);
+    }
+
+    pub(super) fn authored(&mut self, now: Instant, record: Record) {
+        self.add_records(now, record.space(), &[record], true);
+    }
+
+    pub(super) fn open_space(&mut self, now: Instant, space: Space) {
         let id = space.id;
         for class in space.loading() {
             self.hands.push(Output::LoadSet { space: id, class });
@@ -44,7 +42,7 @@ impl Replica {
         self.greet_everybody(now);
     }
 
-    fn close_space(&mut self, space: &SpaceId) {
+    pub(super) fn close_space(&mut self, space: &SpaceId) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();
         for link in links {
             self.unshare(link, *space);
@@ -78,31 +76,21 @@ impl Replica {
         self.greet_about(now, &space);
     }
 
-    pub(super) fn learn_stored(&mut self, now: Instant, input: Input) {
-        match input {
-            Input::SetLoaded { space, class, items } => {
-                if let Some(state) = self.spaces.get_mut(&space) {
-                    let items = items.into_iter().map(|(time, id)| Item::new(time, id)).collect();
-                    state.loaded(&class, items);
-                    self.set_loaded(now, space, &class);
-                }
-            }
-            Input::RecordsLoaded { ticket, records } => self.records_loaded(now, ticket, records),
-            Input::RecordsStored { ticket } => {
-                self.records_stored(now, ticket, true);
-            }
-            Input::StoreFailed { ticket, error } => self.store_failed(now, ticket, &error),
-            Input::WantRoot { space, root, size } => self.blocks.want(space, root, size),
-            Input::StopRoot { space, root } => self.blocks.stop(space, root),
-            Input::BlocksChecked { ticket, have } => self.blocks.checked(ticket, have),
-            Input::BlockStored { ticket, links } => self.block_stored(ticket, &links),
-            Input::BlockRefused { ticket } => self.block_refused(now, ticket),
-            Input::Served { stream, bytes } => self.served(now, stream, bytes),
-            _other => {}
+    pub(super) fn learn_set(
+        &mut self,
+        now: Instant,
+        space: SpaceId,
+        class: &Class,
+        items: Vec<(Hlc, RecordId)>,
+    ) {
+        if let Some(state) = self.spaces.get_mut(&space) {
+            let items = items.into_iter().map(|(time, id)| Item::new(time, id)).collect();
+            state.loaded(class, items);
+            self.set_loaded(now, space, class);
         }
     }
 
-    fn store_failed(&mut self, now: Instant, ticket: super::Ticket, error: &str) {
+    pub(super) fn store_failed(&mut self, now: Instant, ticket: Ticket, error: &str) {
         if self.records_stored(now, ticket, false) {
             return;
         }

@@ -14,6 +14,9 @@ const FRAME: usize = limits::PUSH - 4 * 1024 - limits::RECORDS * 8;
 /// Bytes pushed and not acknowledged at most.
 const WINDOW: usize = 2 << 20;
 
+/// Frames pushed and not acknowledged at most; a receiver bears a few more.
+const MAX_FRAMES: usize = 12;
+
 /// Records waiting to be pushed at most; beyond that the next comparison brings them.
 const MAX_QUEUED: usize = 8_192;
 
@@ -21,7 +24,7 @@ const MAX_QUEUED: usize = 8_192;
 const MAX_LOADS: usize = 2;
 
 /// Requests for records open at once.
-const MAX_GETS: usize = 4;
+const MAX_GETS: usize = 16;
 
 /// A record to be pushed.
 #[derive(Clone, Debug)]
@@ -109,7 +112,7 @@ impl Outbox {
 
     /// The records of the next frame, all of one space, while the window has room.
     pub(crate) fn next_frame(&mut self) -> Option<(SpaceId, Vec<Bytes>)> {
-        if self.in_flight_bytes >= WINDOW {
+        if self.in_flight_bytes >= WINDOW || self.in_flight.len() >= MAX_FRAMES {
             return None;
         }
         let space = self.parcels.front()?.space;

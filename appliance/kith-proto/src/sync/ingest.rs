@@ -73,6 +73,9 @@ pub(crate) struct Ingest {
     waiting_for: BTreeMap<NodeId, usize>,
     /// Refused so far.
     pub(crate) refused: u64,
+    /// Takes every copy of a record for a new one: for the test that shows why not.
+    #[cfg(test)]
+    pub(crate) careless: bool,
 }
 
 impl Ingest {
@@ -132,6 +135,13 @@ impl Ingest {
     fn route(&mut self, number: u64, batch: &mut Batch, space: &Space, signed: SignedBytes) {
         let id = signed.id();
         let item = Item::new(signed.claimed_time(), id);
+        #[cfg(test)]
+        if self.careless {
+            self.riders.insert(id, vec![number]);
+            batch.left += 1;
+            self.queue.push_back((space.id, signed));
+            return;
+        }
         if space.has(signed.claimed_class(), &item) {
             batch.kept += 1;
         } else if let Some(riders) = self.riders.get_mut(&id) {
