@@ -116,7 +116,8 @@ async function join_ (who, code) {
   await goTo(who, 'Neighbours')
   await who.page.getByLabel('Invite code').fill(code)
   await who.page.getByRole('button', { name: 'Join', exact: true }).click()
-  await who.page.waitForLoadState()
+  // The answer comes when the other box has let us in.
+  await who.page.getByRole('status').first().waitFor()
 }
 
 async function invite (who) {
@@ -185,7 +186,7 @@ try {
   for (const who of [anna, bert]) who.watch.check()
   console.log(`claimed, uploaded, posted, invited, arrived; ${visitor + member} pages without a fault`)
 } catch (error) {
-  console.log(`FAILED: ${error.message}`)
+  console.log(`FAILED: ${error.message.split('\n').join(' ')}`)
   for (const who of [anna, bert]) {
     await who.page.screenshot({ path: join(env('FOLDER'), `${who === anna ? 'anna' : 'bert'}.png`) }).catch(() => {})
     console.error(who.page.url(), (await who.page.locator('body').innerText().catch(() => '')).slice(0, 2000))

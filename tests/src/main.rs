@@ -12,7 +12,8 @@ use kith_tests::lab::report::Report;
 use kith_tests::lab::{self, Wishes};
 
 const USAGE: &str = "usage: kith-tests LAB [SCENARIO] [--seed N] [--short] [--must]
-labs: netns [cut-cable|strangers], avahi, ipfs, browser, hostile, figures";
+labs: netns [cut-cable|strangers], avahi, ipfs, browser [scripts|no-scripts],
+      hostile [wire|passphrases|disk], figures [GROUP]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         "netns" => lab::netns::run(&wishes),
         "avahi" => lab::avahi::run(),
         "ipfs" => lab::ipfs::run(),
-        "browser" => lab::browser::run(),
+        "browser" => lab::browser::run(&wishes),
         "hostile" => lab::hostile::run(&wishes),
         "figures" => figures::run(&wishes),
         _ => {

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, bail};
 
 use super::process::{Node, Plan};
 use super::report::Report;
-use super::{installed, kith, scratch, source};
+use super::{Wishes, installed, kith, scratch, source};
 
 /// Whether scripts run in the browser.
 const WAYS: [&str; 2] = ["scripts", "no-scripts"];
 
 /// Walks through the panels, with JavaScript and without.
 #[must_use]
-pub fn run() -> Report {
+pub fn run(wishes: &Wishes) -> Report {
     if !installed("node") || !installed("chromium") {
         return Report::skipped("browser", "node or chromium is not installed".into());
     }
@@ -21,7 +21,7 @@ pub fn run() -> Report {
         return Report::skipped("browser", "npm ci has not run in tests/browser".into());
     }
     let mut report = Report::default();
-    for way in WAYS {
+    for way in WAYS.into_iter().filter(|way| wishes.wants(way)) {
         report.note(&format!("browser {way}"), walk(way));
     }
     report

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::process::{Node, Plan};
 use super::report::Report;
@@ -62,7 +62,6 @@ fn check(node: &Node, folder: &Path, name: &str) -> Result<String> {
         .arg(source("ipfs").join("check.mjs"))
         .arg(&car)
         .arg(&original)
-        .arg(&root)
         .stdin(Stdio::null())
         .output()
         .context("start node")?;
@@ -70,5 +69,6 @@ fn check(node: &Node, folder: &Path, name: &str) -> Result<String> {
     if !output.status.success() {
         bail!("{said} {}", String::from_utf8_lossy(&output.stderr).trim());
     }
+    ensure!(!root.is_empty() && said.contains(&root), "the root is not {root} but {said}");
     Ok(said.lines().last().unwrap_or_default().to_owned())
 }

@@ -109,7 +109,7 @@ fn play(boxes: &[Namespace], folder: &Path, told: &mut Transcript) -> Result<Str
     anna.stop()?;
     bert.stop()?;
     told.say("both stopped cleanly");
-    Ok(format!("found in {found:.0?}, joined in {joined_after:.0?}, healed in {healed:.0?}"))
+    Ok(format!("found in {found:.2?}, joined in {joined_after:.2?}, healed in {healed:.2?}"))
 }
 
 /// From the start of the later one until both have heard each other.
