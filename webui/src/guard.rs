@@ -103,7 +103,7 @@ fn known(app: &App, connection: Option<Connection>, host: &str) -> bool {
         let local = connection.map(|connection| connection.local.ip().to_canonical());
         return ip.is_loopback() || local == Some(ip);
     }
-    let own = slug(&app.status().name);
+    let own = host_label(&app.status().name);
     let is_own = !own.is_empty() && name.strip_suffix(".local") == Some(&own);
     OWN_NAMES.contains(&name)
         || is_own
@@ -132,8 +132,9 @@ fn literal(name: &str) -> Option<IpAddr> {
     bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
-/// A box's name as a label of the DNS.
-pub(crate) fn slug(name: &str) -> String {
+/// A box's name as a label of the DNS: the panel answers to this label followed by `.local`.
+#[must_use]
+pub fn host_label(name: &str) -> String {
     let plain =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
     let mut slug = String::new();
@@ -181,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_name_becomes_a_label() {
-        assert_eq!(slug("Ada’s Box (attic)"), "ada-s-box-attic");
-        assert_eq!(slug("…"), "");
+        assert_eq!(host_label("Ada’s Box (attic)"), "ada-s-box-attic");
+        assert_eq!(host_label("…"), "");
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod words;
 
 use crate::app::App;
 use crate::backend::Backend;
+pub use crate::guard::host_label;
 pub use crate::routes::{Kind, RouteInfo, route_table};
 pub use crate::server::{ServeError, serve};
 
