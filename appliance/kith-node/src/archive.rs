@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::desk::{Message, News};
+use crate::hub::Facts;
 use crate::words;
 
 /// Blocks that came are made durable at the latest after this.
@@ -72,15 +73,24 @@ impl Archive {
     pub(crate) fn start(
         store: Store,
         clock: Arc<Clock>,
-        facts: mpsc::Sender<Input>,
+        (facts, shared): (mpsc::Sender<Input>, Arc<Facts>),
         desk: mpsc::Sender<Message>,
     ) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
         let (jobs, queue) = channel();
         let for_thread = store.clone();
         let work = move || {
             let batch = for_thread.block_batch();
-            Worker { store: &for_thread, clock, facts, desk, batch, waiting: 0, failing: false }
-                .run(&queue);
+            Worker {
+                store: &for_thread,
+                clock,
+                facts,
+                shared,
+                desk,
+                batch,
+                waiting: 0,
+                failing: false,
+            }
+            .run(&queue);
         };
         let thread = thread::Builder::new().name("archive".into()).spawn(work)?;
         Ok((Self { jobs, store }, thread))
@@ -159,6 +169,7 @@ struct Worker<'a> {
     store: &'a Store,
     clock: Arc<Clock>,
     facts: mpsc::Sender<Input>,
+    shared: Arc<Facts>,
     desk: mpsc::Sender<Message>,
     batch: BlockBatch,
     /// Bytes of blocks that are not durable yet.
@@ -185,7 +196,8 @@ impl Worker<'_> {
             let facts = self.work(job);
             for fact in facts {
                 if self.facts.blocking_send(fact).is_err() {
-                    return self.settle();
+                    self.settle();
+                    return;
                 }
             }
             if self.waiting >= SETTLE_BYTES {
@@ -213,8 +225,11 @@ impl Worker<'_> {
                 vec![self.store_block(ticket, space, cid, bytes)]
             }
             Job::Settle { space, root } => {
-                self.settle();
-                tracing::info!(%space, %root, "content is here whole");
+                if self.settle() {
+                    self.shared.settle(&root);
+                    tracing::info!(%space, %root, "content is here whole");
+                    self.tell(News::Records);
+                }
                 Vec::new()
             }
         }
@@ -248,13 +263,16 @@ impl Worker<'_> {
             return vec![self.failed(ticket, &error)];
         }
         self.works();
-        let mut facts = vec![Input::RecordsStored { ticket }];
+        let mut facts = Vec::new();
         for record in records {
             self.clock.observe(record.time());
             if let Body::Put { root, size, .. } = record.body() {
+                self.shared.want(*root);
                 facts.push(Input::WantRoot { space: *space, root: *root, size: *size });
             }
         }
+        // Content counts as wanted before anybody is told of the record.
+        facts.insert(0, Input::RecordsStored { ticket });
         self.tell(News::Records);
         facts
     }
@@ -282,17 +300,21 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes every block that came durable.
-    fn settle(&mut self) {
+    /// Makes every block that came durable; tells whether it is.
+    fn settle(&mut self) -> bool {
         if self.waiting == 0 {
-            return;
+            return true;
         }
         self.waiting = 0;
         match self.batch.commit() {
-            Ok(()) => self.works(),
+            Ok(()) => {
+                self.works();
+                true
+            }
             Err(error) => {
                 let refusal = words::of_store(&error);
                 self.refused(refusal);
+                false
             }
         }
     }

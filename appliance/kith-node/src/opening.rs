@@ -58,7 +58,7 @@ pub(crate) fn tell_all(
 /// Wants all content of a space.
 pub(crate) fn want_content(store: &Store, clock: &Clock, hub: &HubHandle, space: &SpaceId) {
     for root in views::live_roots(&store.views(), space, clock.visible()) {
-        hub.tell(Input::WantRoot { space: *space, root: root.root, size: root.size });
+        hub.want(*space, root.root, root.size);
     }
 }
 

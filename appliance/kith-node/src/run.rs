@@ -129,7 +129,7 @@ impl Parts {
         let (archive, archiving) = Archive::start(
             self.store.clone(),
             Arc::clone(&self.clock),
-            facts.clone(),
+            (facts.clone(), Arc::clone(&shared)),
             queue.clone(),
         )?;
         let hub = Hub::new(hub::Parts {

@@ -3,7 +3,9 @@
 //! `KITH_LOG` chooses what is in it (`KITH_LOG=debug`, `KITH_LOG=kith_net=trace`). No colours, ever: the
 //! log is read in journals and files more often than in terminals.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::cli::Verb;
 
@@ -17,17 +19,14 @@ const ASKING: &str = "warn";
 pub(crate) fn start(verb: &Verb) {
     let default = if verb.serves() { SERVING } else { ASKING };
     let chosen = std::env::var("KITH_LOG").unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::try_new(&chosen).unwrap_or_else(|error| {
+    let filter: Targets = chosen.parse().unwrap_or_else(|error| {
         crate::show::remark(&format!(
             "kith: KITH_LOG is not understood ({error}); using {default}"
         ));
-        EnvFilter::new(default)
+        default.parse().unwrap_or_default()
     });
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .finish();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let log = tracing_subscriber::registry().with(lines.with_filter(filter));
     // Fails only when something logs already, and nothing does before this.
     tracing::subscriber::set_global_default(log).ok();
 }

@@ -208,7 +208,9 @@ impl Desk {
 
     fn line(&self, place: &Place, path: String, put: &Put) -> FileEntry {
         let transfer = self.transfers.iter().find(|transfer| transfer.root == put.root);
-        let here = transfer.map_or(put.size, |transfer| transfer.here.min(put.size));
+        let wanted = self.hub.is_wanted(&put.root);
+        let without_news = if wanted { 0 } else { put.size };
+        let here = transfer.map_or(without_news, |transfer| transfer.here.min(put.size));
         FileEntry {
             path,
             folder: put.folder,
@@ -219,7 +221,7 @@ impl Desk {
             author_name: Some(place.name_of(&put.author)),
             time: put.time.time().as_millis(),
             here,
-            complete: transfer.is_none(),
+            complete: !wanted,
         }
     }
 

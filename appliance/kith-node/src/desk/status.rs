@@ -7,7 +7,7 @@ use kith_model::command::Command;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::{Alert, AlertKind, Status, StoreStatus, Transfer};
-use kith_proto::replica::{Input, PeerState};
+use kith_proto::replica::PeerState;
 use kith_proto::views;
 
 use super::{Desk, accounts, reading};
@@ -98,7 +98,7 @@ impl Desk {
             let live =
                 views::live_roots(&self.store.views(), &transfer.space, self.clock.visible());
             if !live.iter().any(|root| root.root == transfer.root) {
-                self.hub.tell(Input::StopRoot { space: transfer.space, root: transfer.root });
+                self.hub.stop(transfer.space, transfer.root);
             }
         }
     }

@@ -1,11 +1,13 @@
 //! What the rest of the node sees of the hub: a way to tell it facts, and figures that change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kith_core::cid::Cid;
 use kith_core::identity::NodeId;
+use kith_core::record::SpaceId;
 use kith_core::time::UnixTime;
 use kith_net::quic::Connection;
 use kith_proto::replica::{Counters, Input, LinkId};
@@ -30,6 +32,8 @@ pub(crate) struct Facts {
     links: Mutex<BTreeMap<LinkId, Connection>>,
     counters: Mutex<Counters>,
     addresses: Mutex<Vec<SocketAddr>>,
+    /// Roots whose content is not known to be here whole and durable.
+    wanted: Mutex<BTreeSet<Cid>>,
 }
 
 /// The way to the hub. Cheap to clone.
@@ -51,6 +55,23 @@ impl HubHandle {
     pub(crate) fn tell(&self, fact: Input) {
         // The hub ends before the desk when the node stops; nobody needs the fact then.
         let _ = self.facts.blocking_send(fact);
+    }
+
+    /// Wants content held, like [`HubHandle::tell`]; until it is, [`HubHandle::is_wanted`].
+    pub(crate) fn want(&self, space: SpaceId, root: Cid, size: u64) {
+        self.shared.want(root);
+        self.tell(Input::WantRoot { space, root, size });
+    }
+
+    /// No longer wants content held.
+    pub(crate) fn stop(&self, space: SpaceId, root: Cid) {
+        self.tell(Input::StopRoot { space, root });
+        self.shared.settle(&root);
+    }
+
+    /// Whether content is not known to be here whole and durable.
+    pub(crate) fn is_wanted(&self, root: &Cid) -> bool {
+        locked(&self.shared.wanted).contains(root)
     }
 
     /// The box's key.
@@ -102,6 +123,16 @@ impl HubHandle {
 }
 
 impl Facts {
+    /// Content is wanted from here on.
+    pub(crate) fn want(&self, root: Cid) {
+        locked(&self.wanted).insert(root);
+    }
+
+    /// Content is here whole and durable, or no longer wanted.
+    pub(crate) fn settle(&self, root: &Cid) {
+        locked(&self.wanted).remove(root);
+    }
+
     pub(super) fn link_up(&self, link: LinkId, connection: Connection) {
         locked(&self.links).insert(link, connection);
     }
