@@ -50,8 +50,10 @@ pub struct Node {
     pub wake: Option<u64>,
     /// Most records its machine ever had waiting.
     pub most_waiting: u64,
-    /// Peers it dropped, over all lives.
+    /// Peers it dropped, over all earlier lives.
     pub dropped: u64,
+    /// Bytes of blocks it fetched, over all earlier lives.
+    pub fetched: u64,
 }
 
 impl Node {
@@ -75,7 +77,15 @@ impl Node {
             wake: None,
             most_waiting: 0,
             dropped: 0,
+            fetched: 0,
         }
+    }
+
+    /// Peers dropped and bytes of blocks fetched, over all lives.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        let now = self.replica.as_ref().map(Replica::counters).unwrap_or_default();
+        (self.dropped + now.peers_dropped, self.fetched + now.block_bytes_received)
     }
 
     /// What the box's clock shows, `micros` after the dawn.

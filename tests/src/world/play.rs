@@ -338,9 +338,8 @@ impl World {
     /// Switches a box off without warning: what was not durable is lost.
     pub fn kill(&mut self, place: Place) {
         let node = &mut self.nodes[place];
-        if let Some(replica) = node.replica.take() {
-            node.dropped += replica.counters().peers_dropped;
-        }
+        (node.dropped, node.fetched) = node.totals();
+        node.replica = None;
         node.life += 1;
         let wires: Vec<u64> =
             self.wires.iter().filter(|(_, w)| w.ends.contains(&place)).map(|(id, _)| *id).collect();

@@ -179,14 +179,14 @@ impl Blocks {
         }
     }
 
-    /// The store verified a block and keeps it; answers how long it is.
-    pub(crate) fn stored(&mut self, ticket: Ticket, links: &[Link]) -> Option<u64> {
+    /// The store verified a block and keeps it; answers who sent it and how long it is.
+    pub(crate) fn stored(&mut self, ticket: Ticket, links: &[Link]) -> Option<(LinkId, u64)> {
         let (key, link, size) = self.storing.remove(&ticket)?;
         if let Some(lane) = self.lanes.get_mut(&(link, key.0)) {
             lane.stored(size);
         }
         self.resolve(key, size, links);
-        Some(size)
+        Some((link, size))
     }
 
     /// The store found a block to be something else; answers who sent it.

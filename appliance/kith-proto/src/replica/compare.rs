@@ -83,6 +83,7 @@ impl Replica {
         match read {
             Recon::Equal => {
                 self.hands.counters.recon_equal += u64::from(frames == 1);
+                self.forgive(stream.link);
                 self.complete(stream);
                 self.compared(now, stream.link, space, &class);
             }

@@ -1,5 +1,7 @@
 //! Blocks in and out: asked for along the lanes of [`crate::blocks`], served from the store.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use kith_core::cid::Cid;
 use kith_core::record::SpaceId;
@@ -10,6 +12,9 @@ use kith_core::wire::frame::{Block, StreamKind, Want, is_block, limits};
 use super::{Change, Close, Link, LinkId, Output, Replica, StreamId, Ticket};
 use crate::blocks::Arrival;
 use crate::session::Task;
+
+/// Between two notices that transfers went on.
+const TELLING: Duration = Duration::from_millis(500);
 
 impl Replica {
     /// Asks the store and the peers for what is wanted.
@@ -70,10 +75,13 @@ impl Replica {
         }
     }
 
-    pub(super) fn block_stored(&mut self, ticket: Ticket, links: &[Link]) {
-        if let Some(size) = self.blocks.stored(ticket, links) {
-            self.hands.counters.blocks_received += 1;
-            self.hands.counters.block_bytes_received += size;
+    pub(super) fn block_stored(&mut self, now: Instant, ticket: Ticket, links: &[Link]) {
+        let Some((link, size)) = self.blocks.stored(ticket, links) else { return };
+        self.forgive(link);
+        self.hands.counters.blocks_received += 1;
+        self.hands.counters.block_bytes_received += size;
+        if self.transfers_told.is_none_or(|told| told + TELLING <= now) {
+            self.transfers_told = Some(now);
             self.changed(Change::Transfers);
         }
     }

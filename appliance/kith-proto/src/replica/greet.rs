@@ -20,7 +20,7 @@ use crate::session::{Shared, Task};
 use crate::sync::ingest::Source;
 
 /// The shortest pause between two HELLOs of ours on a connection.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Capabilities live for thirty days; a connection that lasts shows fresh ones in time.
 const RENEWAL: Duration = Duration::from_secs(5 * 24 * 3600);

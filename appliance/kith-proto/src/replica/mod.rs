@@ -68,6 +68,8 @@ pub struct Replica {
     banned: BTreeMap<NodeId, Instant>,
     /// Links whose outbox may have something to do.
     dirty: BTreeSet<LinkId>,
+    /// When the last notice about transfers went out.
+    transfers_told: Option<Instant>,
     /// Takes anybody for a member: for the test that shows why not.
     #[cfg(test)]
     careless: bool,
@@ -112,6 +114,7 @@ impl Replica {
             blocks: Blocks::default(),
             banned: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            transfers_told: None,
             #[cfg(test)]
             careless: false,
         }
@@ -181,7 +184,7 @@ impl Replica {
             Input::WantRoot { space, root, size } => self.blocks.want(space, root, size),
             Input::StopRoot { space, root } => self.blocks.stop(space, root),
             Input::BlocksChecked { ticket, have } => self.blocks.checked(ticket, have),
-            Input::BlockStored { ticket, links } => self.block_stored(ticket, &links),
+            Input::BlockStored { ticket, links } => self.block_stored(now, ticket, &links),
             Input::BlockRefused { ticket } => self.block_refused(now, ticket),
             Input::Served { stream, bytes } => self.served(stream, bytes),
         }

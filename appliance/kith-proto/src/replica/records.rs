@@ -83,6 +83,7 @@ impl Replica {
             return;
         };
         self.dirty.insert(stream.link);
+        self.forgive(stream.link);
         for (recon, records) in receipt {
             self.moved(now, recon, records);
         }

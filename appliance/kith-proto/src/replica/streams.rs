@@ -199,6 +199,13 @@ impl Replica {
         }
     }
 
+    /// The peer delivered what it owed.
+    pub(super) fn forgive(&mut self, link: LinkId) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.strikes = 0;
+        }
+    }
+
     /// The peer kept us waiting for what it owed.
     pub(super) fn strike(&mut self, now: Instant, link: LinkId) {
         let Some(state) = self.links.get_mut(&link) else { return };
