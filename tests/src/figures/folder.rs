@@ -42,7 +42,8 @@ pub(super) fn measure(scale: Scale, table: &mut Table) -> Result<()> {
     } else {
         let st = median(st);
         let detail = format!("it takes {st:.2} s");
-        table.judge("… / Syncthing", (st / ours, "x"), (Goal::AtLeast, 8.0), detail);
+        let goal = (Goal::AtLeast, 8.0);
+        syncthing::beside(table, "…", (st / ours, "x"), goal, &detail)?;
     }
     if rs.is_empty() {
         table.skip("folder beside rsync: rsync is not installed".into());

@@ -32,8 +32,7 @@ pub(super) fn measure(scale: Scale, table: &mut Table) -> Result<()> {
     let theirs = median(theirs?);
     let detail = format!("{:.0} ms of {:.0} ms; aim 0.03", ours * 1e3, theirs * 1e3);
     let goal = (Goal::AtMost, 0.15);
-    table.judge("start to the first 200 / Syncthing", (ours / theirs, ""), goal, detail);
-    Ok(())
+    syncthing::beside(table, "start to the first 200", (ours / theirs, ""), goal, &detail)
 }
 
 /// The first start of a fresh state counts: it makes keys, too.

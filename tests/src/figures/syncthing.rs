@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use super::cost;
 use super::start::free_port;
+use super::table::{Goal, Table};
+use super::transfer::bytes_in;
 use crate::lab::http::Ask;
 use crate::lab::namespace::call;
 use crate::lab::process::tree;
@@ -31,6 +33,36 @@ pub(super) struct Run {
     pub(super) pull_cpu: f64,
     /// MiB at most, of the larger side.
     pub(super) high_water: f64,
+}
+
+/// The version that is installed, such as `1.29`, and whether our goals were set beside it or a later
+/// one: they were measured beside 1.29.5. The 1.19 of Debian 12 moves files several times as fast, and
+/// is shown without being judged.
+pub(super) fn version() -> Result<(String, bool)> {
+    let output = call("syncthing", &["--version"])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split_whitespace().nth(1).unwrap_or_default().trim_start_matches('v');
+    let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    Ok((format!("{major}.{minor}"), (major, minor) >= (1, 27)))
+}
+
+/// A ratio to Syncthing, judged where the version allows it.
+pub(super) fn beside(
+    table: &mut Table,
+    what: &str,
+    value: (f64, &'static str),
+    goal: (Goal, f64),
+    detail: &str,
+) -> Result<()> {
+    let (version, judged) = version()?;
+    let what = format!("{what} / Syncthing {version}");
+    if judged {
+        table.judge(&what, value, goal, detail.to_owned());
+    } else {
+        table.say(&what, value.0, value.1, format!("{detail}; too old to be judged by"));
+    }
+    Ok(())
 }
 
 /// Makes keys and settings in `home`.
@@ -85,12 +117,6 @@ pub(super) fn transfer(scratch: &Path, from: &Path) -> Result<Run> {
     let high_water = cost::high_water(&[sender.pids(), receiver.pids()].concat())?;
     fs::remove_dir_all(from.join(".stfolder")).context("unmark the sender's folder")?;
     Ok(Run { scan, pull, cpu: after - before, pull_cpu: after - scanned, high_water })
-}
-
-fn bytes_in(folder: &Path) -> Result<u64> {
-    let entries = fs::read_dir(folder).context("look into a folder")?;
-    let sizes = entries.map(|e| Ok(e?.metadata()?)).map(|m: std::io::Result<fs::Metadata>| m);
-    sizes.filter(|m| m.as_ref().is_ok_and(fs::Metadata::is_file)).map(|m| Ok(m?.len())).sum()
 }
 
 struct Daemon {

@@ -67,21 +67,25 @@ pub(super) fn measure(scale: Scale, table: &mut Table) -> Result<()> {
         table.skip("transfers beside Syncthing: syncthing is not installed".into());
         return Ok(());
     }
-    beside_syncthing(gib, (wall, of(|r| r.cpu), of(|r| r.import)), &theirs, table);
-    Ok(())
+    beside_syncthing(gib, (wall, of(|r| r.cpu), of(|r| r.import)), &theirs, table)
 }
 
-fn beside_syncthing(gib: f64, ours: (f64, f64, f64), theirs: &[syncthing::Run], table: &mut Table) {
-    let (wall, cpu, import) = ours;
+fn beside_syncthing(
+    gib: f64,
+    (wall, cpu, import): (f64, f64, f64),
+    theirs: &[syncthing::Run],
+    table: &mut Table,
+) -> Result<()> {
     let of = |f: fn(&syncthing::Run) -> f64| median(theirs.iter().map(f).collect());
     let (pull, scan) = (of(|r| r.pull), of(|r| r.scan));
     let detail = format!("it takes {pull:.1} s and {scan:.1} s to scan; aim 6");
-    table.judge("a large file / Syncthing", (pull / wall, "x"), (Goal::AtLeast, 4.0), detail);
+    let goal = (Goal::AtLeast, 4.0);
+    syncthing::beside(table, "a large file", (pull / wall, "x"), goal, &detail)?;
     let with = (pull + scan) / (wall + import);
     table.say("… with import and scan", with, "x", String::new());
     let detail = format!("{:.2} of {:.2} CPU-s/GiB", cpu / gib, of(|r| r.pull_cpu) / gib);
-    let ratio = cpu / of(|r| r.pull_cpu);
-    table.judge("CPU of a large file / Syncthing", (ratio, ""), (Goal::AtMost, 0.3), detail);
+    let ratio = (cpu / of(|r| r.pull_cpu), "");
+    syncthing::beside(table, "CPU of a large file", ratio, (Goal::AtMost, 0.3), &detail)?;
     table.say("CPU of it with its scan", of(|r| r.cpu) / gib, "s/GiB", String::new());
     table.say(
         "memory of Syncthing",
@@ -89,6 +93,7 @@ fn beside_syncthing(gib: f64, ours: (f64, f64, f64), theirs: &[syncthing::Run], 
         "MiB",
         "VmHWM of the larger side".into(),
     );
+    Ok(())
 }
 
 /// Two nodes that share a space; `path` (a file or folder) goes from one to the other.
@@ -108,8 +113,12 @@ pub(super) fn kith(folder: &Path, path: &Path) -> Result<Run> {
     let import = start.elapsed().as_secs_f64();
     let imported = cost::cpu(&anna.pids())? + cost::cpu(&bert.pids())?;
     let start = Instant::now();
-    wait(PATIENCE, "the other has all of it", || Ok(bert.files()?.get(name) == Some(&true)))
-        .with_context(|| bert.log())?;
+    let size = bytes_in(path)?;
+    wait(PATIENCE, "the other has all of it", || {
+        // Two witnesses: the entry says that it is whole, the store says that it holds as many bytes.
+        Ok(stored(&bert)? >= size && bert.files()?.get(name) == Some(&true))
+    })
+    .with_context(|| bert.log())?;
     let wall = start.elapsed().as_secs_f64();
     let cpu = cost::cpu(&anna.pids())? + cost::cpu(&bert.pids())? - imported;
     anyhow::ensure!(imported >= cpu_idle, "time ran backwards");
@@ -117,6 +126,24 @@ pub(super) fn kith(folder: &Path, path: &Path) -> Result<Run> {
     anna.stop()?;
     bert.stop()?;
     Ok(Run { import, wall, cpu, high_water })
+}
+
+fn stored(node: &Node) -> Result<u64> {
+    node.json(&["status"])?["store"]["block_bytes"].as_u64().context("bytes of blocks")
+}
+
+/// Bytes of a file, or of the files in a folder.
+pub(super) fn bytes_in(path: &Path) -> Result<u64> {
+    let about = fs::metadata(path).context("look at a path")?;
+    if about.is_file() {
+        return Ok(about.len());
+    }
+    let mut sum = 0;
+    for entry in fs::read_dir(path).context("look into a folder")? {
+        let about = entry.and_then(|e| e.metadata()).context("look at a file")?;
+        sum += if about.is_file() { about.len() } else { 0 };
+    }
+    Ok(sum)
 }
 
 /// Seconds and CPU seconds of the baseline.
