@@ -55,11 +55,11 @@ fn play(boxes: &[Namespace], folder: &Path, told: &mut Transcript) -> Result<Str
     let [anna_box, bert_box] = boxes else { bail!("two boxes") };
     told.chapter("Two boxes find each other");
     let anna = Node::start(Plan::new("anna", folder).inside(anna_box))?;
-    told.say(&format!("anna runs at {}, her panel after {:?}", anna_box.address, anna.took));
+    told.say(&format!("anna runs at {}, her panel after {:.2?}", anna_box.address, anna.took));
     let bert = Node::start(Plan::new("bert", folder).inside(bert_box))?;
     told.say(&format!("bert runs at {}", bert_box.address));
     let found = found_after(&anna, &bert)?;
-    told.say(&format!("each has heard the other, {found:?} after bert's start"));
+    told.say(&format!("each has heard the other, {found:.2?} after bert's start"));
     show(told, &bert, &["peers"])?;
 
     told.chapter("Bert is let in");
@@ -68,8 +68,8 @@ fn play(boxes: &[Namespace], folder: &Path, told: &mut Transcript) -> Result<Str
     let asked = Instant::now();
     let joined = bert.kith(&["join", &code])?;
     let joined_after = asked.elapsed();
-    told.command("bert", &["join", "CODE"], &joined);
-    told.say(&format!("joined after {joined_after:?}"));
+    told.command("bert", &["join", "KITH1-…"], &joined);
+    told.say(&format!("joined after {joined_after:.2?}"));
 
     told.chapter("A file and a notice go across");
     let picture = folder.join("holiday.jpg");
@@ -105,7 +105,7 @@ fn play(boxes: &[Namespace], folder: &Path, told: &mut Transcript) -> Result<Str
     show(told, &anna, &["posts"])?;
     show(told, &bert, &["posts"])?;
     show(told, &anna, &["files", "ls"])?;
-    told.say(&format!("both agree, {healed:?} after the cable was plugged in"));
+    told.say(&format!("both agree, {healed:.2?} after the cable was plugged in"));
     anna.stop()?;
     bert.stop()?;
     told.say("both stopped cleanly");
@@ -116,7 +116,7 @@ fn play(boxes: &[Namespace], folder: &Path, told: &mut Transcript) -> Result<Str
 fn found_after(first: &Node, second: &Node) -> Result<Duration> {
     wait(PATIENCE, "both have heard each other", || Ok(heard(first)? >= 1 && heard(second)? >= 1))?;
     let found = second.started.elapsed();
-    ensure!(found < FOUND * SLACK, "found only after {found:?}");
+    ensure!(found < FOUND * SLACK, "found only after {found:.2?}");
     Ok(found)
 }
 
@@ -133,7 +133,7 @@ fn agree(one: &Node, other: &Node, told: &mut Transcript) -> Result<()> {
     });
     let took = took.with_context(|| format!("{}\n{}", one.log(), other.log()))?;
     let (posts, files) = (one.posts()?.len(), one.files()?.len());
-    told.say(&format!("both hold the same {posts} notices and {files} files after {took:?}"));
+    told.say(&format!("both hold the same {posts} notices and {files} files after {took:.2?}"));
     Ok(())
 }
 

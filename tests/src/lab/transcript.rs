@@ -24,18 +24,19 @@ impl Transcript {
 
     /// A heading.
     pub fn chapter(&mut self, title: &str) {
-        self.line(&format!("\n## {title}\n"));
+        self.line(&format!("## {title}\n"));
     }
 
     /// A sentence with the seconds since the start.
     pub fn say(&mut self, sentence: &str) {
         let at = self.start.elapsed().as_secs_f32();
-        self.line(&format!("- {at:.2} s: {sentence}"));
+        self.line(&format!("{at:.2} s: {sentence}.\n"));
     }
 
     /// A command on a box, and what it answered.
     pub fn command(&mut self, at: &str, words: &[&str], answer: &str) {
-        let mut block = format!("\n```\n{at}$ kith {}\n", words.join(" "));
+        let words: Vec<String> = words.iter().map(|w| quoted(w)).collect();
+        let mut block = format!("```\n{at}$ kith {}\n", words.join(" "));
         for line in answer.lines() {
             let _ = writeln!(block, "{}", shorten(line.trim_end()));
         }
@@ -58,6 +59,10 @@ impl Transcript {
         self.text.push_str(line);
         self.text.push('\n');
     }
+}
+
+fn quoted(word: &str) -> String {
+    if word.contains(' ') { format!("\"{word}\"") } else { word.to_owned() }
 }
 
 /// Codes and keys need not be read in full.
