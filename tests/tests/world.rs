@@ -159,7 +159,11 @@ fn the_removed_is_out(world: &World, _own: bool) {
     for place in [0, 1, 2, 4, 5] {
         assert_eq!(governance(world, place).role(&removed), None);
     }
-    assert_eq!(authors_shown(world), [3, 3, 3], "what was said before stays");
+    assert_eq!(authors_shown(world), [0, 0, 3, 3, 3], "what was said before stays");
+    let founder = world.nodes[0].author.author_id();
+    let mut there = world.nodes[3].disk.records.values();
+    let told = there.any(|r| r.author() == founder && *r.class() == Class::Board);
+    assert!(!told, "nothing new reaches who was removed");
     let theirs = world.nodes[0].disk.records.values();
     let theirs = theirs.filter(|r| r.author() == removed && *r.class() == Class::Board).count();
     assert_eq!(theirs, 7, "what was said later is kept and hidden");

@@ -21,8 +21,13 @@ use address::{MAX_ADDRESSES, in_order, is_dialable};
 /// Tries under way at once.
 const MAX_DIALS: usize = 8;
 
-/// Connections from which on boxes that were merely heard or remembered are no longer dialled.
-const ENOUGH_LINKS: usize = 12;
+/// Connections with boxes of a shared space from which on no more are dialled that were merely heard or
+/// remembered.
+const ENOUGH_SHARED: usize = 12;
+
+/// Connections from which on no more boxes are dialled that were merely heard: most of them may be
+/// strangers.
+const ENOUGH_LINKS: usize = 32;
 
 /// Boxes remembered at most: anybody on the network can make up names.
 const MAX_PEERS: usize = 512;
@@ -112,11 +117,19 @@ pub(crate) struct Discovery {
     dials: BTreeMap<DialId, (Target, Instant)>,
     next_dial: u64,
     links: usize,
+    shared: usize,
 }
 
 impl Discovery {
     pub(crate) const fn new(me: NodeId) -> Self {
-        Self { me, targets: BTreeMap::new(), dials: BTreeMap::new(), next_dial: 0, links: 0 }
+        Self {
+            me,
+            targets: BTreeMap::new(),
+            dials: BTreeMap::new(),
+            next_dial: 0,
+            links: 0,
+            shared: 0,
+        }
     }
 
     /// mDNS heard a box.
@@ -224,12 +237,17 @@ impl Discovery {
         }
     }
 
+    /// How many connections are with boxes of a shared space.
+    pub(crate) const fn set_shared(&mut self, shared: usize) {
+        self.shared = shared;
+    }
+
     /// The next try that is due, if any.
     pub(crate) fn poll(&mut self, now: Instant, rng: &mut Rng) -> Option<Attempt> {
         self.give_up_dials(now);
         while self.dials.len() < MAX_DIALS {
-            let enough = self.links >= ENOUGH_LINKS;
-            let due = |candidate: &Candidate| candidate.wants(enough) && candidate.due <= Some(now);
+            let room = (self.links, self.shared);
+            let due = |candidate: &Candidate| candidate.wants(room) && candidate.due <= Some(now);
             let (target, candidate) = self.targets.iter_mut().find(|(_, c)| due(c))?;
             let Some(address) = candidate.next_address(now, rng) else { continue };
             let (target, dial) = (*target, DialId(self.next_dial));
@@ -248,8 +266,8 @@ impl Discovery {
 
     /// When [`Discovery::poll`] has something to do next.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        let enough = self.links >= ENOUGH_LINKS;
-        let wanting = self.targets.values().filter(|c| c.wants(enough)).filter_map(|c| c.due).min();
+        let room = (self.links, self.shared);
+        let wanting = self.targets.values().filter(|c| c.wants(room)).filter_map(|c| c.due).min();
         let wanting = wanting.filter(|_| self.dials.len() < MAX_DIALS);
         self.dials.values().map(|(_, life)| *life).chain(wanting).min()
     }
@@ -330,10 +348,13 @@ impl Candidate {
         self.queue.clear();
     }
 
-    fn wants(&self, enough: bool) -> bool {
-        self.due.is_some()
-            && self.links.is_empty()
-            && (!enough || matches!(self.via, Via::Typed | Via::Invite))
+    fn wants(&self, (links, shared): (usize, usize)) -> bool {
+        let room = match self.via {
+            Via::Typed | Via::Invite => true,
+            Via::Known => shared < ENOUGH_SHARED,
+            Via::Lan | Via::Incoming => shared < ENOUGH_SHARED && links < ENOUGH_LINKS,
+        };
+        room && self.due.is_some() && self.links.is_empty()
     }
 
     /// Takes the next address of the round; plans the next round behind the last one.

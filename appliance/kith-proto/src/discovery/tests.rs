@@ -68,6 +68,19 @@ fn a_storm_of_names_neither_fills_memory_nor_starts_many_dials() {
 }
 
 #[test]
+fn who_was_only_heard_is_not_dialled_once_there_are_enough_and_who_was_invited_is() {
+    let mut room = Room::new();
+    room.discovery.set_shared(ENOUGH_SHARED);
+    room.discovery.heard(room.now, ANN, &[address(1)], false);
+    room.discovery.known(room.now, NodeId([3; 32]), &[address(2)], Via::Known);
+    room.discovery.known(room.now, NodeId([4; 32]), &[address(3)], Via::Invite);
+    let tries = room.run(Duration::ZERO);
+    assert_eq!(tries.iter().map(|t| t.1).collect::<Vec<_>>(), [address(3)]);
+    room.discovery.set_shared(ENOUGH_SHARED - 1);
+    assert_eq!(room.run(Duration::ZERO).len(), 2);
+}
+
+#[test]
 fn a_connected_box_is_left_alone_until_the_connection_ends() {
     let mut room = Room::new();
     room.discovery.typed(room.now, address(1));

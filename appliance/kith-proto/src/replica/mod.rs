@@ -128,6 +128,8 @@ impl Replica {
 
     /// Does what the last input made possible.
     fn settle(&mut self, now: Instant) {
+        let shared = self.links.values().filter(|link| !link.spaces.is_empty()).count();
+        self.discovery.set_shared(shared);
         while let Some(attempt) = self.discovery.poll(now, &mut self.rng) {
             let crate::discovery::Attempt { dial, address, expect } = attempt;
             self.hands.push(Output::Dial { dial, address, expect });

@@ -23,9 +23,11 @@ fn a_million_records_with_the_hundred_newest_missing_take_two_rounds_and_few_byt
     let (full, behind) = (RecordSet::of(all.clone()), RecordSet::of(all[..999_900].to_vec()));
     let (found, cost) = reconcile(&full, &behind, LIMIT);
     assert_eq!((found.have.len(), found.need.len()), (100, 0));
+    println!("{cost:?}");
     assert!(cost.round_trips <= 3 && cost.bytes <= 6_000, "{cost:?}");
     let (found, cost) = reconcile(&behind, &full, LIMIT);
     assert_eq!((found.have.len(), found.need.len()), (0, 100));
+    println!("{cost:?}");
     assert!(cost.round_trips <= 3 && cost.bytes <= 6_000, "{cost:?}");
 }
 
