@@ -128,3 +128,25 @@ fn a_newcomer_is_let_in_once_the_join_is_durable_and_a_used_invite_lets_nobody_i
     assert!(lab.take_stores().is_empty());
     assert!(decode::<Hello>(&lab.sent(stream)[0]).s.is_empty());
 }
+
+#[test]
+fn who_joins_reconciles_governance_and_nothing_else_with_a_peer_it_cannot_check_yet() {
+    let mut lab = Lab::new();
+    let author = SecretKey::from_seed(&[63; 32]);
+    lab.tell(Input::SpaceClosed { space: lab.space });
+    lab.tell(Input::AuthorAdded { key: author.clone() });
+    let join = Box::new(lab.join_of(&author));
+    let invite = Box::new(lab.invite_for(&author));
+    lab.tell(Input::JoinStarted { invite, join: join.clone(), gov: vec![*join] });
+    let link = lab.connect(&lab.peer_key.clone());
+    let member = lab.member.clone();
+    let answer: Hello = decode(&lab.greet(link, lab.space, &member));
+    assert_eq!(answer.s.len(), 1);
+    let h = Seal::new(&EXPORTER, &lab.space).handle();
+    let open = |c| Recon::Open { h, c, n: 9, f: empty() };
+    let board = lab.ask(link, StreamKind::Recon, &open(Class::Board));
+    assert_eq!(decode::<Recon>(&board[0]), Recon::Refused);
+    let gov = lab.ask(link, StreamKind::Recon, &open(Class::Gov));
+    assert!(matches!(decode::<Recon>(&gov[0]), Recon::Message(_)));
+    assert!(lab.replica.peers()[0].spaces.is_empty(), "it is not shown as shared yet");
+}

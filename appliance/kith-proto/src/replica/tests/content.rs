@@ -60,3 +60,15 @@ fn a_peer_that_owes_a_block_is_passed_over_and_dropped_when_it_goes_on() {
     lab.pass(Duration::from_secs(120));
     assert!(lab.closed().iter().any(|(_, why)| *why == Close::Silence));
 }
+
+#[test]
+fn blocks_owed_on_a_stream_that_was_cut_are_asked_for_anew() {
+    let mut lab = Lab::new();
+    let link = lab.live(41);
+    let stream = lab.want(Cid::of(Codec::Raw, b"wanted"));
+    lab.tell(Input::StreamEnded { stream, clean: false });
+    let again = lab.want_stream();
+    assert_eq!(again.link, link);
+    assert_ne!(again, stream);
+    assert_eq!(lab.sent(again).len(), 1);
+}

@@ -323,8 +323,8 @@ impl Lab {
         self.join_on(author, &self.peer_key)
     }
 
-    /// A join by the same single-use invite for everybody but the member.
-    pub(super) fn join_on(&self, author: &SecretKey, node: &SecretKey) -> Record {
+    /// The same single-use invite for everybody but the member.
+    pub(super) fn invite_for(&self, author: &SecretKey) -> Invite {
         let first = author.public() == self.member.public();
         let secret = SecretKey::from_seed(&[if first { 70 } else { 71 }; 32]);
         let terms = Terms {
@@ -335,7 +335,11 @@ impl Lab {
             nonce: [0; 16],
         };
         let contact = Contact { node: self.key.node_id(), addresses: vec![] };
-        let invite = Invite::issue(&self.founder, secret, &terms, contact);
+        Invite::issue(&self.founder, secret, &terms, contact)
+    }
+
+    pub(super) fn join_on(&self, author: &SecretKey, node: &SecretKey) -> Record {
+        let invite = self.invite_for(author);
         let body = invite.join(&author.author_id(), &node.node_id(), "x".into());
         sign(author, Some(self.space), 0, Class::Gov, body)
     }
