@@ -49,7 +49,7 @@ impl Governance {
             What::Genesis { name } => {
                 if is_genesis_of(fact, space) {
                     self.name.clone_from(name);
-                    self.come_in(fact, (fact.author, name), None, SpaceRole::Owner);
+                    self.come_in(fact, (fact.author, ""), None, SpaceRole::Owner);
                 }
             }
             What::Join(join) => {

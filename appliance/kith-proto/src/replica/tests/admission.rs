@@ -5,7 +5,7 @@ use core::time::Duration;
 use kith_core::capability::{Ability, Capability, Grant};
 use kith_core::cid::{Cid, Codec};
 use kith_core::identity::SecretKey;
-use kith_core::record::Class;
+use kith_core::record::{Class, Record};
 use kith_core::seal::{End, Seal};
 use kith_core::time::UnixTime;
 use kith_core::wire::cbor;
@@ -130,14 +130,24 @@ fn a_newcomer_is_let_in_once_the_join_is_durable_and_a_used_invite_lets_nobody_i
 }
 
 #[test]
+fn an_invite_that_has_ended_lets_nobody_in() {
+    for (wait, opens) in [(9_000, true), (10_000, false)] {
+        let mut lab = Lab::new();
+        lab.pass(Duration::from_secs(wait));
+        let author = SecretKey::from_seed(&[61; 32]);
+        let peer = lab.peer_key.clone();
+        let link = lab.connect(&peer);
+        let grant = lab.grant(NOON + Duration::from_secs(99_999));
+        let host = Capability::issue(&author, &grant);
+        let join = Some(ByteBuf::from(lab.join_on(&author, &peer).bytes().to_vec()));
+        lab.say_hello(link, lab.space, Admission { host, join });
+        assert_eq!(!lab.take_stores().is_empty(), opens);
+    }
+}
+
+#[test]
 fn who_joins_reconciles_governance_and_nothing_else_with_a_peer_it_cannot_check_yet() {
-    let mut lab = Lab::new();
-    let author = SecretKey::from_seed(&[63; 32]);
-    lab.tell(Input::SpaceClosed { space: lab.space });
-    lab.tell(Input::AuthorAdded { key: author.clone() });
-    let join = Box::new(lab.join_of(&author));
-    let invite = Box::new(lab.invite_for(&author));
-    lab.tell(Input::JoinStarted { invite, join: join.clone(), gov: vec![*join] });
+    let (mut lab, _) = joining();
     let link = lab.connect(&lab.peer_key.clone());
     let member = lab.member.clone();
     let answer: Hello = decode(&lab.greet(link, lab.space, &member));
@@ -149,4 +159,35 @@ fn who_joins_reconciles_governance_and_nothing_else_with_a_peer_it_cannot_check_
     let gov = lab.ask(link, StreamKind::Recon, &open(Class::Gov));
     assert!(matches!(decode::<Recon>(&gov[0]), Recon::Message(_)));
     assert!(lab.replica.peers()[0].spaces.is_empty(), "it is not shown as shared yet");
+}
+
+#[test]
+fn a_joiner_leaves_a_peer_that_governance_does_not_bear_out() {
+    let (mut lab, join) = joining();
+    let link = lab.connect(&lab.peer_key.clone());
+    let stranger = SecretKey::from_seed(&[90; 32]);
+    let answer: Hello = decode(&lab.greet(link, lab.space, &stranger));
+    assert_eq!(answer.s.len(), 1, "it cannot tell yet");
+    let h = Seal::new(&EXPORTER, &lab.space).handle();
+    let item = crate::sync::set::Item::new(join.time(), join.id());
+    let f = crate::sync::set::RecordSet::of(vec![item]).whole().into();
+    let open = Recon::Open { h, c: Class::Gov, n: 1, f };
+    let equal = lab.ask(link, StreamKind::Recon, &open);
+    assert_eq!(decode::<Recon>(&equal[0]), Recon::Equal);
+    let refused = lab.ask(link, StreamKind::Recon, &open);
+    assert_eq!(decode::<Recon>(&refused[0]), Recon::Refused);
+    assert_eq!(lab.replica.peers()[0].state, PeerState::Stranger);
+}
+
+/// A box on which somebody has just used an invite.
+fn joining() -> (Lab, Record) {
+    let mut lab = Lab::new();
+    let author = SecretKey::from_seed(&[63; 32]);
+    lab.tell(Input::SpaceClosed { space: lab.space });
+    lab.tell(Input::AuthorAdded { key: author.clone() });
+    let join = lab.join_of(&author);
+    let invite = Box::new(lab.invite_for(&author));
+    let gov = vec![join.clone()];
+    lab.tell(Input::JoinStarted { invite, join: Box::new(join.clone()), gov });
+    (lab, join)
 }
