@@ -11,7 +11,7 @@ use kith_core::record::{Class, SpaceId};
 use kith_core::time::UnixTime;
 use kith_core::wire::cbor;
 use kith_core::wire::frame::{ALPN, GetRecords, Hello, HelloSpace, Push, Recon, StreamKind, Want};
-use quinn::Connection;
+use quinn::{Connection, ReadError, ReadToEndError, VarInt};
 use serde_bytes::{ByteArray, ByteBuf};
 use tokio::time::timeout;
 
@@ -111,7 +111,14 @@ fn refusals(node: &Node, to: SocketAddr) -> Result<String> {
     if answers[0] != answers[1] {
         bail!("existing: {:?}\ninvented: {:?}", answers[0], answers[1]);
     }
-    Ok(format!("{} questions, same bytes for what exists and what does not", answers[0].len()))
+    let silent = answers[0].iter().filter(|a| a.ends_with("silence")).count();
+    let asked = answers[0].len();
+    if silent == asked {
+        bail!("only silence, which would prove nothing: {:?}", answers[0]);
+    }
+    Ok(format!(
+        "{asked} questions, same bytes for what exists and what does not; {silent} unanswered"
+    ))
 }
 
 fn questions(h: ByteArray<16>) -> Vec<(StreamKind, Vec<u8>)> {
@@ -135,6 +142,10 @@ async fn ask(connection: &Connection, kind: StreamKind, frame: &[u8]) -> Result<
     let _closed = sender.finish();
     Ok(match timeout(PATIENCE, receiver.read_to_end(1 << 20)).await {
         Ok(Ok(bytes)) => format!("{kind:?}: {bytes:02x?}"),
+        // A stream that is given up with code 0 and one that ends empty say the same: nothing.
+        Ok(Err(ReadToEndError::Read(ReadError::Reset(code)))) if code == VarInt::from_u32(0) => {
+            format!("{kind:?}: []")
+        }
         Ok(Err(error)) => format!("{kind:?}: {error}"),
         Err(_) => format!("{kind:?}: silence"),
     })
