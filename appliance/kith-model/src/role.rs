@@ -11,8 +11,10 @@ pub const MAX_MESSAGE: usize = 64 << 10;
 /// The first message to a role. To the node it carries two descriptors, in this order: the listening
 /// TCP socket of the panel and the bound UDP socket of the peers. The state is in the role's arguments,
 /// where a path needs no text form.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spawned {
+    /// Names besides its own by which browsers may address the panel.
+    pub hosts: Vec<String>,
     /// For crash tests only: files are not synchronised.
     pub no_fsync: bool,
     /// For crash tests only: directories are not synchronised.

@@ -54,6 +54,11 @@ impl Door {
         Self { desk, status, store, transfers: Arc::new(Semaphore::new(TRANSFERS)) }
     }
 
+    /// The status as it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.clone()
+    }
+
     /// Carries out a command, waiting at most `patience` for other boxes.
     ///
     /// # Errors

@@ -40,6 +40,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The panel's listener.
     pub panel: TcpListener,
+    /// Names besides its own by which browsers may address the panel.
+    pub hosts: Vec<String>,
     /// The socket for peers.
     pub peers: UdpSocket,
     /// The channel to the supervisor; the node ends when it closes.
@@ -147,19 +149,17 @@ impl Parts {
         let mut tasks = JoinSet::new();
         tasks.spawn(hub.run(self.stop.clone()));
         tasks.spawn(control::serve(listener, door.clone(), self.stop.clone()));
-        tasks.spawn(neighbours::listen(
-            (identity.node, identity.port),
-            facts.clone(),
-            self.stop.clone(),
-        ));
-        tasks.spawn(neighbours::watch_addresses(
-            identity.port,
-            queue.clone(),
-            facts,
-            self.stop.clone(),
-        ));
+        let announced = neighbours::Announced {
+            node: identity.node,
+            port: identity.port,
+            panel: options.panel.local_addr()?,
+            status: door.watch(),
+        };
+        tasks.spawn(neighbours::listen(announced, facts.clone(), self.stop.clone()));
+        let host = neighbours::Host { port: identity.port, clock: Arc::clone(&self.clock) };
+        tasks.spawn(neighbours::watch_host(host, queue.clone(), facts, self.stop.clone()));
         self.tell_the_hub(handle, options.state.clone());
-        let panel = self.serve_panel(options.panel, door);
+        let panel = self.serve_panel((options.panel, options.hosts), door);
         let ready = Report::Ready { claim: (!claimed).then_some(claim), panel: identity.panel };
         let supervised = self.heed_supervisor(options.supervisor, ready);
         let (served, ()) = tokio::join!(panel, supervised);
@@ -216,11 +216,11 @@ impl Parts {
 
     async fn serve_panel(
         &self,
-        listener: TcpListener,
+        (listener, hosts): (TcpListener, Vec<String>),
         door: Door,
     ) -> Result<(), kith_webui::ServeError> {
         let id = data_encoding::HEXLOWER.encode(&self.key.node_id().0[..4]);
-        let config = kith_webui::Config::new(id);
+        let config = kith_webui::Config { extra_hosts: hosts, ..kith_webui::Config::new(id) };
         let served = kith_webui::serve(listener, Arc::new(door), config, self.stop.clone()).await;
         self.stop.cancel();
         served

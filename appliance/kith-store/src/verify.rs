@@ -35,6 +35,14 @@ pub struct Problem {
     pub advice: &'static str,
 }
 
+impl Problem {
+    /// Whether it is what a power cut leaves: the end of a write that was never acknowledged.
+    #[must_use]
+    pub fn is_harmless(&self) -> bool {
+        self.advice == NOTHING
+    }
+}
+
 /// What verifying found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {

@@ -88,7 +88,7 @@ pub(crate) enum News {
     Joined(SpaceId),
     /// Joining a space came to an end.
     JoinFailed(SpaceId, String),
-    /// Members' clocks agree: the present is about this.
+    /// Members' clocks agree, or a time server has set ours: the present is about this.
     TimeConfirmed(UnixTime),
     /// The disk refused a write.
     DiskFailed(Refusal),

@@ -47,7 +47,14 @@ impl Role {
 async fn node(state: PathBuf) -> anyhow::Result<()> {
     let Entered { spawned, panel, peers, supervisor } = role::enter().await?;
     let switches = Switches { no_fsync: spawned.no_fsync, no_dirsync: spawned.no_dirsync };
-    let options = Options { state, panel, peers, supervisor: Some(supervisor), switches };
+    let options = Options {
+        state,
+        panel,
+        hosts: spawned.hosts,
+        peers,
+        supervisor: Some(supervisor),
+        switches,
+    };
     let mut node = std::pin::pin!(kith_node::run(options));
     let result = tokio::select! {
         result = &mut node => result,

@@ -27,6 +27,9 @@ pub(crate) struct Run {
     /// Where other boxes reach it, over UDP [default: all addresses, at the port it had before]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// A name besides its own by which browsers may address the panel; may be given more than once
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// For crash tests only: do not synchronise files
     #[arg(long, hide = true)]
     no_fsync: bool,
@@ -38,7 +41,8 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn carry_out(self, state: PathBuf) -> Outcome {
         let mut signals = Signals::listen().context("cannot catch signals")?;
-        let spawned = Spawned { no_fsync: self.no_fsync, no_dirsync: self.no_dirsync };
+        let spawned =
+            Spawned { hosts: self.hosts, no_fsync: self.no_fsync, no_dirsync: self.no_dirsync };
         let options = Options { state, panel: self.panel, listen: self.listen, spawned };
         let supervisor = Supervisor::prepare(options).map_err(anyhow::Error::new)?;
         let (stop, stops) = mpsc::channel(1);

@@ -60,7 +60,7 @@ fn verify(desk: &Desk) -> Outcome {
     } else {
         show::print(&words(&report))?;
     }
-    match report.problems.len() {
+    match report.problems.iter().filter(|problem| !problem.is_harmless()).count() {
         0 => Ok(()),
         n => Err(anyhow::anyhow!("{n} of what is kept is not as it should be").into()),
     }
@@ -73,6 +73,7 @@ fn json(report: &Report) -> Value {
             "offset": problem.offset,
             "what": problem.what,
             "advice": problem.advice,
+            "harmless": problem.is_harmless(),
         })
     };
     let problems: Vec<Value> = report.problems.iter().map(problem).collect();
@@ -94,7 +95,7 @@ fn words(report: &Report) -> String {
             problem.what, problem.advice
         ));
     }
-    if report.problems.is_empty() {
+    if report.problems.iter().all(Problem::is_harmless) {
         text.push_str("All is well.\n");
     }
     show::plain(&text)
