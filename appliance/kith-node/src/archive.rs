@@ -15,7 +15,6 @@ use kith_core::cid::Cid;
 use kith_core::record::{Class, Record, RecordId, SpaceId};
 use kith_core::unixfs;
 use kith_core::wire::frame::Block;
-use kith_model::refusal::Refusal;
 use kith_net::quic::{FrameError, FrameSender};
 use kith_proto::replica::{HaveBlock, Input, Link, Ticket};
 use kith_store::{BlockBatch, Hashed, Store, StoreError};
@@ -24,13 +23,15 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::desk::{Message, News};
 use crate::hub::Facts;
+use crate::settler::{Disk, Settler};
 use crate::words;
 
 /// Blocks that came are made durable at the latest after this.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Bytes of blocks that came, after which they are made durable at once.
-const SETTLE_BYTES: u64 = 32 << 20;
+/// Bytes of blocks that came, after which they are made durable at once. Less than where a batch
+/// commits by itself, so that the next blocks are taken in meanwhile.
+const SETTLE_BYTES: u64 = 16 << 20;
 
 /// Bytes of blocks read from the disk in one go for serving.
 const READ_AHEAD: usize = 1 << 20;
@@ -78,19 +79,11 @@ impl Archive {
     ) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
         let (jobs, queue) = channel();
         let for_thread = store.clone();
+        let disk = Disk::new(desk);
+        let settler = Settler::start((facts.clone(), Arc::clone(&shared)), disk.clone())?;
         let work = move || {
-            let batch = for_thread.block_batch();
-            Worker {
-                store: &for_thread,
-                clock,
-                facts,
-                shared,
-                desk,
-                batch,
-                waiting: 0,
-                failing: false,
-            }
-            .run(&queue);
+            let (store, batch) = (&for_thread, for_thread.block_batch());
+            Worker { store, clock, facts, shared, disk, settler, batch, waiting: 0 }.run(&queue);
         };
         let thread = thread::Builder::new().name("archive".into()).spawn(work)?;
         Ok((Self { jobs, store }, thread))
@@ -170,12 +163,11 @@ struct Worker<'a> {
     clock: Arc<Clock>,
     facts: mpsc::Sender<Input>,
     shared: Arc<Facts>,
-    desk: mpsc::Sender<Message>,
+    disk: Disk,
+    settler: Settler,
     batch: BlockBatch,
-    /// Bytes of blocks that are not durable yet.
+    /// Bytes of blocks in the batch.
     waiting: u64,
-    /// Whether the disk refused the last write.
-    failing: bool,
 }
 
 impl Worker<'_> {
@@ -184,7 +176,7 @@ impl Worker<'_> {
             let job = if self.waiting > 0 {
                 match queue.recv_timeout(SETTLE) {
                     Err(RecvTimeoutError::Timeout) => {
-                        self.settle();
+                        self.settle(None);
                         continue;
                     }
                     other => other.ok(),
@@ -196,15 +188,15 @@ impl Worker<'_> {
             let facts = self.work(job);
             for fact in facts {
                 if self.facts.blocking_send(fact).is_err() {
-                    self.settle();
+                    self.settle(None);
                     return;
                 }
             }
             if self.waiting >= SETTLE_BYTES {
-                self.settle();
+                self.settle(None);
             }
         }
-        self.settle();
+        self.settle(None);
     }
 
     fn work(&mut self, job: Job) -> Vec<Input> {
@@ -225,11 +217,7 @@ impl Worker<'_> {
                 vec![self.store_block(ticket, space, cid, bytes)]
             }
             Job::Settle { space, root } => {
-                if self.settle() {
-                    self.shared.settle(&root);
-                    tracing::info!(%space, %root, "content is here whole");
-                    self.tell(News::Records);
-                }
+                self.settle(Some((space, root)));
                 Vec::new()
             }
         }
@@ -262,18 +250,18 @@ impl Worker<'_> {
         if let Err(error) = self.store.append(records) {
             return vec![self.failed(ticket, &error)];
         }
-        self.works();
+        self.disk.works();
         let mut facts = Vec::new();
         for record in records {
             self.clock.observe(record.time());
             if let Body::Put { root, size, .. } = record.body() {
-                self.shared.want(*root);
+                self.shared.want(*root, (*space, *size));
                 facts.push(Input::WantRoot { space: *space, root: *root, size: *size });
             }
         }
         // Content counts as wanted before anybody is told of the record.
         facts.insert(0, Input::RecordsStored { ticket });
-        self.tell(News::Records);
+        self.disk.tell(News::Records);
         facts
     }
 
@@ -300,46 +288,21 @@ impl Worker<'_> {
         }
     }
 
-    /// Makes every block that came durable; tells whether it is.
-    fn settle(&mut self) -> bool {
-        if self.waiting == 0 {
-            return true;
+    /// Hands the blocks that came over to be made durable, and says what is whole with them.
+    fn settle(&mut self, whole: Option<(SpaceId, Cid)>) {
+        if self.waiting == 0 && whole.is_none() {
+            return;
         }
         self.waiting = 0;
-        match self.batch.commit() {
-            Ok(()) => {
-                self.works();
-                true
-            }
-            Err(error) => {
-                let refusal = words::of_store(&error);
-                self.refused(refusal);
-                false
-            }
-        }
+        let batch = std::mem::replace(&mut self.batch, self.store.block_batch());
+        self.settler.submit(batch, whole);
     }
 
     fn failed(&mut self, ticket: Ticket, error: &StoreError) -> Input {
         let refusal = words::of_store(error);
         let words = refusal.message.clone();
-        self.refused(refusal);
+        self.disk.refused(refusal);
         Input::StoreFailed { ticket, error: words }
-    }
-
-    fn refused(&mut self, refusal: Refusal) {
-        self.failing = true;
-        self.tell(News::DiskFailed(refusal));
-    }
-
-    fn works(&mut self) {
-        if std::mem::take(&mut self.failing) {
-            self.tell(News::DiskWorks);
-        }
-    }
-
-    fn tell(&self, news: News) {
-        // News only move pages; the desk takes the next ones when its queue is full.
-        let _ = self.desk.try_send(Message::News(news));
     }
 }
 

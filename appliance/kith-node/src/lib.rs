@@ -20,6 +20,7 @@ mod opening;
 mod pen;
 mod run;
 mod secret;
+mod settler;
 mod words;
 
 pub use keys::KeyError;

@@ -27,6 +27,12 @@ pub struct Recipe {
     pub sockets: Vec<OwnedFd>,
 }
 
+/// How glibc's allocator is to be with our roles (mallopt(3)). Left alone it learns from the first freed
+/// passphrase hash to keep blocks of that size (19 MiB) on its heaps for ever, of which it makes one for
+/// each thread. Both cost tens of MiB on boards that have 128.
+const MEMORY: [(&str, &str); 2] =
+    [("MALLOC_MMAP_THRESHOLD_", "4194304"), ("MALLOC_ARENA_MAX", "2")];
+
 /// A role's process and the channel to it.
 #[derive(Debug)]
 pub struct Process {
@@ -71,6 +77,7 @@ impl Process {
         let (mut channel, theirs) = Channel::pair(MAX_MESSAGE).map_err(StartError::Pair)?;
         let child = Command::new("/proc/self/exe")
             .args(&recipe.arguments)
+            .envs(MEMORY)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             // Ctrl-C in a terminal reaches a whole group; roles are stopped by their supervisor.

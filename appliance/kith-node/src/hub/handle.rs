@@ -1,6 +1,6 @@
 //! What the rest of the node sees of the hub: a way to tell it facts, and figures that change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) struct Facts {
     counters: Mutex<Counters>,
     addresses: Mutex<Vec<SocketAddr>>,
     /// Roots whose content is not known to be here whole and durable.
-    wanted: Mutex<BTreeSet<Cid>>,
+    wanted: Mutex<BTreeMap<Cid, (SpaceId, u64)>>,
 }
 
 /// The way to the hub. Cheap to clone.
@@ -59,7 +59,7 @@ impl HubHandle {
 
     /// Wants content held, like [`HubHandle::tell`]; until it is, [`HubHandle::is_wanted`].
     pub(crate) fn want(&self, space: SpaceId, root: Cid, size: u64) {
-        self.shared.want(root);
+        self.shared.want(root, (space, size));
         self.tell(Input::WantRoot { space, root, size });
     }
 
@@ -71,7 +71,7 @@ impl HubHandle {
 
     /// Whether content is not known to be here whole and durable.
     pub(crate) fn is_wanted(&self, root: &Cid) -> bool {
-        locked(&self.shared.wanted).contains(root)
+        locked(&self.shared.wanted).contains_key(root)
     }
 
     /// The box's key.
@@ -123,9 +123,14 @@ impl HubHandle {
 }
 
 impl Facts {
-    /// Content is wanted from here on.
-    pub(crate) fn want(&self, root: Cid) {
-        locked(&self.wanted).insert(root);
+    /// Content of a space, of so many bytes, is wanted from here on.
+    pub(crate) fn want(&self, root: Cid, of: (SpaceId, u64)) {
+        locked(&self.wanted).insert(root, of);
+    }
+
+    /// All content that is not known to be here whole and durable.
+    pub(crate) fn wanted(&self) -> Vec<(Cid, (SpaceId, u64))> {
+        locked(&self.wanted).iter().map(|(root, of)| (*root, *of)).collect()
     }
 
     /// Content is here whole and durable, or no longer wanted.

@@ -112,6 +112,8 @@ async fn run(
     };
     let Halves { mut sender, receiver, .. } = halves;
     tokio::select! {
+        // First, so that a stream that is given up always ends in the same way.
+        biased;
         () = reset.cancelled() => sender.reset(code::NONE),
         () = both(stream, (&mut sender, receiver), queue, &hands) => {}
     }
