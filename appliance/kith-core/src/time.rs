@@ -163,9 +163,13 @@ pub enum Tick {
 ///
 /// A timestamp is only given out below a ceiling that is already on disk, so a box that restarts with
 /// its clock in 1970 still never goes back. Start it with the last ceiling.
+///
+/// What records showed is kept apart from what was given out: while nobody has confirmed the wall
+/// clock it is all there is to go by, and once somebody has, a liar's year no longer counts.
 #[derive(Clone, Debug)]
 pub struct HlcClock {
-    last: Hlc,
+    given: Hlc,
+    seen: Hlc,
     ceiling: Hlc,
     trusted: bool,
 }
@@ -174,11 +178,16 @@ impl HlcClock {
     /// Continues from the ceiling found on disk; `Hlc::default()` on a first start.
     #[must_use]
     pub const fn resume(ceiling: Hlc) -> Self {
-        Self { last: ceiling, ceiling, trusted: false }
+        Self { given: ceiling, seen: Hlc(0), ceiling, trusted: false }
     }
 
     /// Says whether the wall clock has been confirmed (NTP, three members, or an operator's browser).
+    ///
+    /// What was only seen before that no longer counts; what was given out always does.
     pub const fn set_trusted(&mut self, trusted: bool) {
+        if trusted && !self.trusted {
+            self.seen = Hlc(0);
+        }
         self.trusted = trusted;
     }
 
@@ -190,11 +199,11 @@ impl HlcClock {
 
     /// The next timestamp, or the ceiling that has to be written first.
     pub fn tick(&mut self, now: UnixTime) -> Tick {
-        let next = Hlc::at(now).max(self.last.next());
+        let next = Hlc::at(now).max(self.given.max(self.seen).next());
         if next > self.ceiling {
             return Tick::Lease(Hlc::at(next.time() + LEASE));
         }
-        self.last = next;
+        self.given = next;
         Tick::Ready(next)
     }
 
@@ -207,14 +216,14 @@ impl HlcClock {
     /// does one of a year that nobody lives in: from the last of them there would be no next.
     pub fn observe(&mut self, now: UnixTime, seen: Hlc) {
         if !self.held_back(now, seen) && seen.time() < NEVER {
-            self.last = self.last.max(seen);
+            self.seen = self.seen.max(seen);
         }
     }
 
     /// The best guess of the present: the wall clock, but never before what this clock has seen.
     #[must_use]
     pub fn now(&self, system: UnixTime) -> UnixTime {
-        if self.trusted { system } else { system.max(self.last.time()) }
+        if self.trusted { system } else { system.max(self.given.max(self.seen).time()) }
     }
 
     /// Whether a record of this timestamp is stored and reconciled but not shown yet.
@@ -267,6 +276,31 @@ mod tests {
         clock.observe(UnixTime::default(), seen);
         assert!(ready(&mut clock, UnixTime::default()) > seen);
         assert_eq!(clock.now(UnixTime::default()).as_secs(), NOON.as_secs());
+    }
+
+    #[test]
+    fn what_was_only_seen_before_the_clock_was_set_does_not_count_after_it() {
+        let hostile = Hlc::at(UnixTime::from_millis(4_102_444_800_000));
+        let mut clock = HlcClock::resume(Hlc::default());
+        clock.observe(NOON, hostile);
+        clock.set_trusted(true);
+        assert_eq!(ready(&mut clock, NOON), Hlc::at(NOON));
+
+        let seen_since = Hlc::at(NOON + Duration::from_secs(5));
+        clock.observe(NOON, seen_since);
+        clock.set_trusted(true);
+        assert!(ready(&mut clock, NOON) > seen_since);
+    }
+
+    #[test]
+    fn what_was_given_out_before_the_clock_was_set_still_counts_after_it() {
+        let hostile = Hlc::at(UnixTime::from_millis(4_102_444_800_000));
+        let mut clock = HlcClock::resume(Hlc::default());
+        clock.observe(NOON, hostile);
+        let given = ready(&mut clock, NOON);
+        assert!(given > hostile);
+        clock.set_trusted(true);
+        assert!(ready(&mut clock, NOON) > given);
     }
 
     #[test]
