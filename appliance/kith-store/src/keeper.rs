@@ -98,18 +98,29 @@ impl Inner {
             // What is durable is found in the logs.
             return self.heal(&mut keeper);
         }
+        let result = self.apply_durable(&mut keeper, moved, change);
+        if let Err(error) = &result {
+            // The frames are in the log and not in the index, which must not be asked before it is
+            // healed: it would give their numbers out again.
+            tracing::error!("the index failed: {error}");
+            keeper.failed = true;
+        }
+        *locked(&self.counts) = counts_of(&keeper.progress);
+        result
+    }
+
+    fn apply_durable(
+        &self,
+        keeper: &mut Keeper,
+        moved: Moved,
+        change: &mut dyn FnMut(&mut Changes<'_>, &mut Progress) -> Result<bool, IndexError>,
+    ) -> Result<(), StoreError> {
         if keeper.clean {
             self.parts.mark_unclean()?;
             keeper.clean = false;
         }
         let index = self.index()?;
-        let result = keeper.apply(&index, moved, change);
-        if let Err(error) = &result {
-            tracing::error!("the index failed: {error}");
-            keeper.failed = true;
-        }
-        *locked(&self.counts) = counts_of(&keeper.progress);
-        result?;
+        keeper.apply(&index, moved, change)?;
         if keeper.unsaved >= CHECKPOINT_EVERY {
             index.flush()?;
             keeper.unsaved = 0;

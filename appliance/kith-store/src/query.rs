@@ -97,6 +97,8 @@ impl Store {
 
     /// An author's last counter in a class, and a record that has it.
     ///
+    /// Whoever writes goes on from here, so an index that failed is replaced before it is asked.
+    ///
     /// # Errors
     /// [`StoreError::Index`].
     pub fn last_of(
@@ -106,6 +108,7 @@ impl Store {
         author: &AuthorId,
     ) -> Result<Option<(u64, RecordId)>, StoreError> {
         let prefix = author_prefix(space, class, &author.0);
+        drop(self.inner.sound_index()?);
         let rows = self.inner.scan(&prefix, None, 1, Order::Descending)?;
         Ok(rows.first().map(|(key, _)| counter_and_id(key)).transpose()?)
     }

@@ -9,7 +9,7 @@ use kith_files::cut::CutFiles;
 use kith_files::{Files, Kind};
 use kith_store::{Appended, Check, Options, Report, Store, StoreError, verify};
 
-use crate::scene::{DIR, IndexDir, block, open, options, posts, space, try_open};
+use crate::scene::{DIR, IndexDir, author, block, open, options, post, posts, space, try_open};
 
 #[test]
 fn a_disk_that_is_full_at_any_byte_takes_up_again_when_there_is_room() {
@@ -78,6 +78,34 @@ fn a_disk_that_fails_once_anywhere_loses_nothing_that_was_acknowledged() {
         }
     }
     assert!(failures > 40, "only {failures} failures were noticed");
+}
+
+#[test]
+fn a_number_is_never_given_twice_whatever_fails_while_a_record_is_appended() {
+    let mut failures = 0;
+    for skip in 0..16 {
+        let (files, index) = (CutFiles::new(), IndexDir::new());
+        let store = open(&files, &index);
+        let first = post(1, 0, None, "first");
+        store.append(std::slice::from_ref(&first)).unwrap();
+        // A clean index is the one with the most left to do behind the flush.
+        store.checkpoint().unwrap();
+        files.break_after(skip, 1);
+        let second = post(1, 1, Some(first.id()), "second");
+        if store.append(std::slice::from_ref(&second)).is_err() {
+            failures += 1;
+        }
+        files.break_after(1_000_000, 0);
+        let last = store.last_of(&space(), &Class::Board, &author(1).author_id()).unwrap();
+        let (seq, prev) = last.unwrap();
+        store.append(&[post(1, seq + 1, Some(prev), "another")]).unwrap();
+        drop(store);
+        let store = try_open(&files, &Options { rebuild: true, ..options(&index) }).unwrap();
+        let seqs: Vec<u64> =
+            store.records(&space(), &Class::Board).map(|post| post.unwrap().seq()).collect();
+        assert!(seqs.is_sorted_by(|a, b| a < b), "{seqs:?} after {skip} steps");
+    }
+    assert!(failures >= 4, "only {failures} failures were noticed");
 }
 
 #[test]
