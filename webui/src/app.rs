@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::Config;
 use crate::backend::Backend;
+use crate::body::Rooms;
 use crate::flash::Flashes;
 
 /// Shared by all requests.
@@ -16,12 +17,13 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) flashes: Flashes,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) rooms: Rooms,
 }
 
 impl App {
     pub(crate) fn new(backend: Arc<dyn Backend>, config: Config) -> Self {
         let streams = Arc::new(Semaphore::new(config.max_streams));
-        Self { backend, config, flashes: Flashes::default(), streams }
+        Self { backend, config, flashes: Flashes::default(), streams, rooms: Rooms::default() }
     }
 
     pub(crate) fn status(&self) -> Arc<Status> {

@@ -131,8 +131,11 @@ impl Ask {
 }
 
 /// The node answered a command with the reply to another.
-pub(crate) fn mismatch(reply: &Reply) -> Failure {
-    tracing::error!(?reply, "a command got the reply to another");
+///
+/// Replies hold secrets, so no more of one is logged than which it is.
+pub(crate) fn mismatch(expected: &'static str, reply: &Reply) -> Failure {
+    let got = std::mem::discriminant(reply);
+    tracing::error!(expected, ?got, "a command got the reply to another");
     Failure::from(Refusal::new(
         RefusalKind::Internal,
         "the box answered something else; its log has more",
@@ -144,8 +147,58 @@ macro_rules! expect_reply {
     ($reply:expr, $variant:ident) => {
         match $reply {
             kith_model::reply::Reply::$variant(inner) => inner,
-            other => return Err($crate::ask::mismatch(&other)),
+            other => return Err($crate::ask::mismatch(stringify!($variant), &other)),
         }
     };
 }
 pub(crate) use expect_reply;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Write as _};
+
+    use kith_model::reply::AccountInvite;
+    use tracing::field::{Field, Visit as Fields};
+    use tracing::span::{Attributes, Id, Record};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<String>>);
+
+    impl Fields for Log {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            let _ = write!(self.0.lock().unwrap(), "{field}={value:?} ");
+        }
+    }
+
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn no_secret_of_a_reply_gets_into_the_log() {
+        let log = Log::default();
+        let reply = Reply::AccountInvite(AccountInvite { secret: "TELLNOBODY".into(), expires: 7 });
+        let take = || -> Result<kith_model::reply::LoggedIn, Failure> {
+            Ok(expect_reply!(reply.clone(), LoggedIn))
+        };
+        let taken = tracing::subscriber::with_default(log.clone(), take);
+        let Err(Failure::Refused(refusal)) = taken else { panic!("it was taken") };
+        let log = log.0.lock().unwrap();
+        assert!(log.contains("expected=\"LoggedIn\""), "{log}");
+        assert!(!log.contains("TELLNOBODY") && !refusal.message.contains("TELLNOBODY"), "{log}");
+    }
+}

@@ -35,9 +35,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The status, which changes while the node runs.
     fn status(&self) -> watch::Receiver<Arc<Status>>;
 
-    /// Bytes `range` of a file whose root the caller learnt from a command; every block is on this box
-    /// or the stream ends in an error.
-    async fn read(&self, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal>;
+    /// Bytes `range` of a file of the space with id `space`, whose root the caller learnt from a command;
+    /// every block is on this box or the stream ends in an error.
+    async fn read(&self, space: String, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal>;
 
     /// Writes a file's bytes into the store as they come, for a space the caller may write to.
     async fn write(

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::RequestPartsExt as _;
 use axum::body::Body;
@@ -25,13 +24,8 @@ use crate::guard;
 use crate::lang::Lang;
 use crate::pages;
 use crate::routes::{Handler, Kind, Route};
+use crate::source;
 use crate::urls;
-
-/// The largest body that is not an upload, in bytes.
-pub(crate) const MAX_BODY: usize = 1 << 20;
-
-/// How long such a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// The header in which a script with a session cookie sends the form token to the API.
 pub(crate) const TOKEN_HEADER: &str = "x-kith-token";
@@ -77,8 +71,7 @@ pub(crate) async fn dispatch(route: &'static Route, app: Arc<App>, request: Requ
 async fn identify(app: &App, kind: Kind, parts: &Parts) -> Result<(Visit, bool, bool), Refusal> {
     let headers = &parts.headers;
     let connection = parts.extensions.get::<Connection>();
-    let source =
-        connection.map_or_else(|| "unknown".into(), |c| c.remote.ip().to_canonical().to_string());
+    let source = connection.map_or_else(|| "unknown".into(), |c| source::text(c.remote.ip()));
     let bearer = if kind.for_programs() { bearer(headers)? } else { None };
     let session = cookies::read(headers, &app.config, Jar::Session).map(Credential::Session);
     let mut credential = bearer.or(session).unwrap_or(Credential::Visitor);
@@ -158,14 +151,20 @@ async fn checked(
     };
     check_type(route, &parts.headers)?;
     let (mut form, mut json, mut stream) = (Fields::default(), Vec::new(), None);
+    let known = visit.principal.signed_in() && route.right != Right::Anyone;
+    // Taken until the handler is done with what was in it.
+    let mut room = None;
     match route.kind {
         Kind::Form => {
-            form = Fields::parse(&bounded(body).await?);
+            let gathered = app.rooms.gather(&parts.headers, body, known).await?;
+            form = Fields::parse(&gathered.bytes);
+            room = Some(gathered.room);
             check_token(visit, form.get("token").unwrap_or_default())?;
         }
         Kind::Api if !guard::safe(&parts.method) => {
             check_header_token(visit, &parts.headers)?;
-            json = bounded(body).await?;
+            let gathered = app.rooms.gather(&parts.headers, body, known).await?;
+            (json, room) = (gathered.bytes, Some(gathered.room));
         }
         Kind::ApiUpload => {
             check_header_token(visit, &parts.headers)?;
@@ -187,10 +186,12 @@ async fn checked(
         json,
         body: std::sync::Mutex::new(stream),
     };
-    match route.handler {
+    let answer = match route.handler {
         Handler::Page(handler) => handler(ask).await,
         Handler::Endpoint(endpoint) => api::endpoint::answer(endpoint, ask).await,
-    }
+    };
+    drop(room);
+    answer
 }
 
 fn without_double_names(params: Vec<(String, String)>) -> BTreeMap<String, String> {
@@ -268,16 +269,6 @@ pub(crate) fn check_token(visit: &Visit, token: &str) -> Result<(), Failure> {
         RefusalKind::NotAllowed,
         "this form is out of date, perhaps because you signed in or out in another tab: go back, reload the page and try again",
     ))
-}
-
-async fn bounded(body: Body) -> Result<Vec<u8>, Failure> {
-    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, MAX_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(_)) => {
-            Err(refuse(RefusalKind::Invalid, "this is more than 1 MiB of text: shorten it"))
-        }
-        Err(_) => Err(refuse(RefusalKind::Invalid, "the form took too long to arrive: try again")),
-    }
 }
 
 /// What a browser calls itself, for the list of sessions.

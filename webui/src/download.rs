@@ -73,10 +73,10 @@ async fn bytes(ask: Ask, inline: bool) -> Result<Answer, Failure> {
         Wanted::Whole => (StatusCode::OK, 0..entry.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
     };
-    let picture = if inline { picture(&ask, &cid, entry.size).await? } else { None };
+    let picture = if inline { picture(&ask, &cid, &entry).await? } else { None };
     let sends = status.is_success() && ask.method != Method::HEAD && !range.is_empty();
     let body = if sends {
-        Body::from_stream(ask.app.backend.read(cid, range.clone()).await?)
+        Body::from_stream(ask.app.backend.read(entry.space.clone(), cid, range.clone()).await?)
     } else {
         Body::empty()
     };
@@ -123,11 +123,11 @@ fn etag(entry: &FileEntry) -> String {
 }
 
 /// The media type of a picture that may be shown in place, by its first bytes.
-async fn picture(ask: &Ask, cid: &Cid, size: u64) -> Result<Option<&'static str>, Failure> {
-    if size < MAGIC {
+async fn picture(ask: &Ask, cid: &Cid, entry: &FileEntry) -> Result<Option<&'static str>, Failure> {
+    if entry.size < MAGIC {
         return Ok(None);
     }
-    let mut pieces = ask.app.backend.read(*cid, 0..MAGIC).await?;
+    let mut pieces = ask.app.backend.read(entry.space.clone(), *cid, 0..MAGIC).await?;
     let mut first = Vec::new();
     while let Some(Ok(piece)) = pieces.next().await {
         first.extend_from_slice(&piece);

@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub mod backend;
 
@@ -15,6 +16,7 @@ mod api;
 mod app;
 mod ask;
 mod assets;
+mod body;
 mod cookies;
 mod dispatch;
 mod download;
@@ -30,6 +32,7 @@ mod qr;
 mod range;
 mod routes;
 mod server;
+mod source;
 mod upload;
 mod urls;
 mod view;
@@ -50,10 +53,12 @@ pub struct Config {
     pub extra_hosts: Vec<String>,
     /// The most connections at a time; more wait in the listener's queue.
     pub max_connections: usize,
-    /// The most connections at a time from one address.
+    /// The most connections at a time from one IPv4 address or one IPv6 network (/64).
     pub max_connections_per_source: usize,
     /// The most event streams at a time.
     pub max_streams: usize,
+    /// How long the other end of a connection may take in nothing of what is sent to it.
+    pub write_timeout: Duration,
 }
 
 impl Config {
@@ -66,6 +71,7 @@ impl Config {
             max_connections: 256,
             max_connections_per_source: 48,
             max_streams: 64,
+            write_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use crate::backend::Backend;
-use crate::{Config, Connection, router};
+use crate::{Config, Connection, router, source};
 
 /// How long the headers of a request may take, and how long a connection may idle between requests.
 const HEADER_TIME: Duration = Duration::from_secs(20);
@@ -58,6 +58,7 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let listener = TcpListener::from_std(listener).map_err(ServeError::Listener)?;
     let doors = Doors::new(&config);
+    let patience = config.write_timeout;
     let router = router(backend, config);
     let mut connections = JoinSet::new();
     loop {
@@ -73,8 +74,12 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, remote)) => {
-                let Some(guest) = doors.enter(remote.ip().to_canonical(), slot) else { continue };
+                let Some(guest) = doors.enter(source::key(remote.ip()), slot) else { continue };
                 let Ok(local) = stream.local_addr() else { continue };
+                if let Err(error) = bound(&stream, patience) {
+                    tracing::warn!(%error, "the panel could not bound a connection");
+                    continue;
+                }
                 let ends = Connection { remote, local };
                 connections.spawn(converse(stream, ends, router.clone(), stop.clone(), guest));
             }
@@ -90,6 +95,13 @@ pub async fn serve(
         tracing::info!("the panel stops with requests under way");
     }
     Ok(())
+}
+
+/// Lets the kernel end a connection whose other end takes nothing for `patience` (RFC 5482; on Linux also
+/// when it answers but keeps its window shut).
+fn bound(stream: &TcpStream, patience: Duration) -> io::Result<()> {
+    let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, millis)?)
 }
 
 async fn converse(
@@ -129,7 +141,7 @@ async fn converse(
     drop(guest);
 }
 
-/// Who is inside: in all, and from each address.
+/// Who is inside: in all, and from each source.
 struct Doors {
     all: Arc<Semaphore>,
     sources: Arc<Mutex<BTreeMap<IpAddr, usize>>>,
@@ -152,7 +164,7 @@ impl Doors {
         }
     }
 
-    /// Lets one more in, unless that address has its share.
+    /// Lets one more in, unless that source has its share.
     fn enter(&self, source: IpAddr, slot: OwnedSemaphorePermit) -> Option<Guest> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let inside = sources.entry(source).or_default();
@@ -178,7 +190,28 @@ impl Drop for Guest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pipelined_requests_wait_while_nobody_takes_their_answers() {
+        let (mut far, near) = tokio::io::duplex(1 << 10);
+        let answered = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&answered);
+        let service = service_fn(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Ok::<_, Infallible>(Response::new(Body::empty())))
+        });
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(near), service);
+        let requests = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20_000);
+        let both = async { tokio::join!(serving, far.write_all(&requests)) };
+        assert!(tokio::time::timeout(Duration::from_secs(1), both).await.is_err());
+        let answered = answered.load(Ordering::Relaxed);
+        assert!((1..100).contains(&answered), "{answered}");
+    }
 
     #[test]
     fn one_address_cannot_fill_the_house() {
@@ -200,5 +233,20 @@ mod tests {
         assert!(knock(1).is_some());
         drop((second, other));
         assert!(doors.sources.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_network_of_ipv6_is_one_address() {
+        let mut config = Config::new("a");
+        (config.max_connections, config.max_connections_per_source) = (10, 2);
+        let doors = Doors::new(&config);
+        let knock = |ip: &str| {
+            let slot = Arc::clone(&doors.all).try_acquire_owned().ok()?;
+            doors.enter(source::key(ip.parse().unwrap()), slot)
+        };
+        let inside = (knock("2001:db8:1:2::1"), knock("2001:db8:1:2:8000::2"));
+        assert!(inside.0.is_some() && inside.1.is_some());
+        assert!(knock("2001:db8:1:2:ffff::3").is_none());
+        assert!(knock("2001:db8:1:3::1").is_some());
     }
 }

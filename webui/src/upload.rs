@@ -9,11 +9,13 @@ use axum::http::header::{CONTENT_LENGTH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
+use kith_core::record::Class;
 use kith_model::DEFAULT_COLLECTION;
 use kith_model::command::Command;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::FileEntry;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, refuse, see, text};
 use crate::ask::{Ask, Fields, expect_reply};
@@ -26,8 +28,10 @@ use crate::multipart::{Multipart, MultipartError};
 use crate::pages::files::{address, target};
 use crate::urls;
 
-/// How long the next bytes of an upload may take.
-const SILENCE: Duration = Duration::from_secs(60);
+/// How long the next bytes of an upload may take, and how many those are: whoever brings less for
+/// longer only holds a place. The time in which the store takes nothing does not count.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LEAST: usize = 64 << 10;
 
 /// How much of an upload that was refused is still read, so that the browser gets to see why, and for
 /// how long.
@@ -105,6 +109,7 @@ async fn take(
             ));
         }
         let (collection, folder) = place(fields);
+        check_collection(&collection)?;
         let path = target(&folder, &file).ok_or_else(|| {
             refuse(
                 RefusalKind::Invalid,
@@ -193,6 +198,11 @@ async fn name_it(
 
 /// A file from a program: `PUT` with its bytes.
 pub(crate) async fn program(ask: Ask) -> Result<Answer, Failure> {
+    let (space, collection) = (ask.space(), ask.param("collection"));
+    check_collection(&collection)?;
+    let path = target("", &ask.param("path")).ok_or_else(|| {
+        refuse(RefusalKind::Invalid, kith_core::body::BodyError::Path.to_string())
+    })?;
     fits(&ask)?;
     let body = ask.take_body();
     let pieces: Pieces = watched(body)
@@ -201,10 +211,6 @@ pub(crate) async fn program(ask: Ask) -> Result<Answer, Failure> {
                 .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "the upload broke off"))
         })
         .boxed();
-    let (space, collection) = (ask.space(), ask.param("collection"));
-    let path = target("", &ask.param("path")).ok_or_else(|| {
-        refuse(RefusalKind::Invalid, kith_core::body::BodyError::Path.to_string())
-    })?;
     let credential = ask.visit.credential.clone();
     let written = ask.app.backend.write(credential, space.clone(), pieces).await?;
     let entry = name_it(&ask, (space, collection, path), written).await?;
@@ -214,6 +220,11 @@ pub(crate) async fn program(ask: Ask) -> Result<Answer, Failure> {
         answer.headers_mut().insert(LOCATION, location);
     }
     Ok(answer)
+}
+
+/// Refuses early a collection that can never be, before a byte of what is to go there is taken.
+fn check_collection(name: &str) -> Result<(), Failure> {
+    Class::files(name).map(drop).map_err(|error| refuse(RefusalKind::Invalid, error.to_string()))
 }
 
 /// Refuses early what cannot fit, before a byte of it is taken.
@@ -235,13 +246,23 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A body whose silence, like its failure, is a `None`.
+/// A body whose silence and slowness, like its failure, are a `None`.
 fn watched(body: Body) -> BoxStream<'static, Option<Bytes>> {
-    stream::unfold(Some(body.into_data_stream()), |source| async {
-        let mut source = source?;
-        match tokio::time::timeout(SILENCE, source.next()).await {
+    let start = Some((body.into_data_stream(), PATIENCE, 0));
+    stream::unfold(start, |state| async {
+        let (mut source, patience, brought) = state?;
+        let begun = Instant::now();
+        match tokio::time::timeout(patience, source.next()).await {
             Ok(None) => None,
-            Ok(Some(Ok(bytes))) => Some((Some(bytes), Some(source))),
+            Ok(Some(Ok(bytes))) => {
+                let brought = brought + bytes.len();
+                let next = if brought >= LEAST {
+                    (source, PATIENCE, 0)
+                } else {
+                    (source, patience.saturating_sub(begun.elapsed()), brought)
+                };
+                Some((Some(bytes), Some(next)))
+            }
             Ok(Some(Err(_))) | Err(_) => Some((None, None)),
         }
     })
@@ -269,4 +290,50 @@ async fn drain(mut form: Multipart) {
 
 fn damaged(error: MultipartError) -> Failure {
     refuse(RefusalKind::Invalid, format!("{error}: try again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a body that brings `bytes` each `pause` and ends after `total` bytes, and when.
+    async fn brought(bytes: usize, pause: Duration, total: usize) -> (bool, usize, Duration) {
+        let pieces = stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(pause).await;
+            (sent < total).then(|| (Ok::<_, io::Error>(vec![0; bytes]), sent + bytes))
+        });
+        let begun = Instant::now();
+        let got: Vec<_> = watched(Body::from_stream(pieces)).collect().await;
+        let sum = got.iter().flatten().map(Bytes::len).sum();
+        (got.iter().all(Option::is_some), sum, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_drips_is_ended() {
+        let second = Duration::from_secs(1);
+        let (whole, sum, time) = brought(1, 59 * second, 1 << 20).await;
+        assert_eq!((whole, sum, time), (false, 1, PATIENCE));
+        let (whole, sum, time) = brought(1_000, second, 1 << 20).await;
+        assert!(!whole && sum <= 60_000 && time == PATIENCE, "{sum} {time:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_is_slow_but_comes_is_taken() {
+        let second = Duration::from_secs(1);
+        let (whole, sum, time) = brought(1_200, second, 1_200_000).await;
+        assert!(whole && sum == 1_200_000 && time > Duration::from_secs(900), "{sum} {time:?}");
+        assert!(brought(10, second, 500).await.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_store_is_not_held_against_the_upload() {
+        let pieces = stream::iter((0..500).map(|_| Ok::<_, io::Error>(vec![0; 100])));
+        let mut watched = watched(Body::from_stream(pieces));
+        let mut sum = 0;
+        while let Some(piece) = watched.next().await {
+            sum += piece.unwrap().len();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        assert_eq!(sum, 50_000);
+    }
 }

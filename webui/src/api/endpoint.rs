@@ -23,7 +23,7 @@ pub(crate) async fn answer(endpoint: &'static Endpoint, ask: Ask) -> Result<Answ
         *answer.status_mut() = StatusCode::NO_CONTENT;
         return Ok(answer);
     };
-    let inner = value.get(tag).ok_or_else(|| crate::ask::mismatch(&reply))?;
+    let inner = value.get(tag).ok_or_else(|| crate::ask::mismatch(tag, &reply))?;
     Ok(text(StatusCode::OK, "application/json", inner.to_string()))
 }
 

@@ -39,10 +39,13 @@ struct House {
 
 pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
     let v = View::new(&ask, Nav::Overview);
-    let peers = expect_reply!(ask.call(Command::Peers).await?, Peers);
-    let spaces = expect_reply!(ask.call(Command::Spaces).await?, Spaces);
     let command = Command::Activity { space: ask.space(), limit: Some(LINES) };
-    let activity = expect_reply!(ask.call(command).await?, Activity);
+    // All at once: the node wakes up for them together.
+    let (peers, spaces, activity) =
+        tokio::try_join!(ask.call(Command::Peers), ask.call(Command::Spaces), ask.call(command))?;
+    let peers = expect_reply!(peers, Peers);
+    let spaces = expect_reply!(spaces, Spaces);
+    let activity = expect_reply!(activity, Activity);
     let fresh = untouched(&activity) && peers.iter().all(|peer| peer.spaces.is_empty());
     let lines = activity.into_iter().map(|done| Line::new(&v, done)).collect();
     let mut houses: Vec<House> =

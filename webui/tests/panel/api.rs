@@ -2,12 +2,13 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use kith_model::caller::Scope;
 use kith_model::command::Command;
 use kith_model::refusal::{Refusal, RefusalKind};
 use serde_json::json;
 
 use crate::client::{HOST, Panel, Seen, Who};
-use crate::fake::{Fake, TOKEN};
+use crate::fake::{Fake, SCOPED, TOKEN};
 
 async fn call(panel: &Panel, method: &str, path: &str, body: &str) -> Seen {
     let mut request = Request::builder()
@@ -162,4 +163,36 @@ async fn addresses_that_lead_nowhere_are_problems_too() {
         call(&panel, "PATCH", "/api/v1/posts", "{}").await.status,
         StatusCode::METHOD_NOT_ALLOWED
     );
+}
+
+#[tokio::test]
+async fn a_token_of_one_scope_reaches_what_that_is_for_and_nothing_else() {
+    let picture = "map%20of%20the%20street.png";
+    for (token, scope) in SCOPED {
+        let panel = Panel::new(Fake::lively());
+        for (method, path, body, needed) in [
+            ("GET", "/metrics".to_owned(), "", Scope::Metrics),
+            ("PUT", "/api/v1/content/shared/a.txt".to_owned(), "hello", Scope::Write),
+            ("GET", format!("/api/v1/content/shared/{picture}"), "", Scope::Read),
+            ("GET", "/api/v1/events".to_owned(), "", Scope::Read),
+            ("GET", "/api/v1/tokens".to_owned(), "", Scope::Admin),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri(&path)
+                .header("host", HOST)
+                .header("authorization", format!("Bearer {token}"))
+                .body(Body::from(body));
+            let status = panel.status(request.unwrap()).await;
+            let good = scope == needed || scope == Scope::Admin;
+            assert_eq!(status.is_success(), good, "{scope:?} on {method} {path}: {status}");
+            assert!(good || status == StatusCode::FORBIDDEN, "{scope:?} on {path}: {status}");
+        }
+        let written = panel.fake.world.lock().unwrap().written.len();
+        assert_eq!(written, usize::from(matches!(scope, Scope::Write | Scope::Admin)));
+        let me = Request::get("/api/v1/me")
+            .header("host", HOST)
+            .header("authorization", format!("Bearer {token}"));
+        assert_eq!(panel.send(me.body(Body::empty()).unwrap()).await.json()["account"], "Ada");
+    }
 }

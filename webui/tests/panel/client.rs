@@ -80,6 +80,11 @@ impl Panel {
         Seen { status: parts.status, headers: parts.headers, bytes }
     }
 
+    /// Only the status, for answers that have no end.
+    pub(crate) async fn status(&self, request: Request<Body>) -> StatusCode {
+        self.router.clone().oneshot(request).await.unwrap().status()
+    }
+
     pub(crate) async fn get(&self, who: Who, path: &str) -> Seen {
         self.get_with(who, path, &[]).await
     }

@@ -7,7 +7,7 @@ use futures_util::stream;
 use kith_model::command::Command;
 
 use crate::client::{HOST, Panel, Seen, Who, from_our_page, multipart};
-use crate::fake::{Fake, TOKEN, picture};
+use crate::fake::{Fake, SPACE, TOKEN, picture};
 
 const NOTES: &str = "/raw/shared/emergency/phone%20numbers.txt";
 
@@ -225,4 +225,48 @@ async fn a_program_puts_and_gets_bytes() {
     let got = panel.send(request("GET", Body::empty())).await;
     assert_eq!(got.text(), "crème");
     assert_eq!(got.header(header::CONTENT_TYPE), "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn bytes_are_read_in_the_space_their_entry_is_in() {
+    let panel = Panel::new(Fake::lively());
+    let picture = "/raw/shared/map%20of%20the%20street.png";
+    let content = "/api/v1/content/shared/map%20of%20the%20street.png";
+    let paths = [picture.to_owned(), format!("{picture}?save=1"), content.to_owned()];
+    for (space, status) in [(SPACE, StatusCode::OK), ("bafyother", StatusCode::NOT_FOUND)] {
+        for entry in panel.fake.world.lock().unwrap().files.values_mut() {
+            entry.space = space.into();
+        }
+        for path in &paths {
+            assert_eq!(panel.get(Who::Owner, path).await.status, status, "{path} in {space}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_is_refused_before_a_byte_is_taken() {
+    for (path, says) in [
+        ("/api/v1/content/Bad%20Name/a.txt", "a collection"),
+        ("/api/v1/content/shared/a/..%2Fb", "path"),
+        ("/api/v1/content/shared/a%01b", "path"),
+    ] {
+        let panel = Panel::new(Fake::lively());
+        let unread =
+            stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, std::io::Error>>> {
+                panic!("the body was read")
+            });
+        let request = Request::put(path)
+            .header("host", HOST)
+            .header("authorization", format!("Bearer {TOKEN}"));
+        let seen = panel.send(request.body(Body::from_stream(unread)).unwrap()).await;
+        assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert!(seen.text().contains(says), "{path}: {}", seen.text());
+    }
+    let panel = Panel::new(Fake::lively());
+    for fields in [[("collection", "Bad Name")], [("new_collection", "../x")]] {
+        let seen = upload(&panel, Who::Owner, &fields, &[("a.txt", b"hello")]).await;
+        assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
+    }
+    let world = panel.fake.world.lock().unwrap();
+    assert!(world.written.is_empty() && world.commands.is_empty());
 }

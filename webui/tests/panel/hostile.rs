@@ -162,3 +162,27 @@ async fn a_body_larger_than_a_form_may_be_is_refused() {
     assert!(seen.text().contains("1 MiB"));
     assert!(panel.fake.commands().is_empty());
 }
+
+#[tokio::test]
+async fn who_is_not_signed_in_sends_little() {
+    let text = "x".repeat(20_000);
+    let panel = Panel::new(Fake::lively());
+    let fields = [("name", "Ada"), ("passphrase", "correct horse battery"), ("next", &text)];
+    for (who, path) in [
+        (Who::Visitor, "/login"),
+        (Who::Visitor, "/taste"),
+        (Who::Visitor, "/join/JOINSECRET"),
+        (Who::Owner, "/login"),
+        (Who::Owner, "/taste"),
+    ] {
+        let seen = panel.post(who, path, &fields).await;
+        assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        assert!(seen.text().contains("more than 16 KiB"), "{path}");
+    }
+    let seen = panel.post(Who::Visitor, "/board", &fields).await;
+    assert!(seen.status.is_client_error());
+    assert!(panel.fake.commands().is_empty());
+    // Somebody who is signed in may put up as much.
+    assert!(panel.post(Who::Owner, "/board", &[("text", &text)]).await.status.is_redirection());
+    assert_eq!(panel.fake.commands().len(), 1);
+}

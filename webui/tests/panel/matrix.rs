@@ -433,3 +433,28 @@ async fn a_wrong_name_is_explained_with_how_to_add_it() {
     assert!(seen.text().contains("--host my.box.example"), "{}", seen.text());
     assert!(seen.text().contains("kennt sich unter diesem Namen nicht"));
 }
+
+#[tokio::test]
+async fn the_node_hears_where_a_request_comes_from() {
+    for (remote, source) in [
+        ("[2001:db8:1:2:3:4:5:6]:4000", "2001:db8:1:2::/64"),
+        ("[::ffff:192.0.2.7]:4000", "192.0.2.7"),
+        ("192.0.2.7:4000", "192.0.2.7"),
+    ] {
+        let fake = Fake::lively();
+        let router = kith_webui::router(fake.clone(), kith_webui::Config::new("z6MkTest"));
+        let request = Request::get("/overview")
+            .header("host", "localhost")
+            .header("cookie", Who::Owner.cookie());
+        let mut request = request.body(Body::empty()).unwrap();
+        let ends = kith_webui::Connection {
+            remote: remote.parse().unwrap(),
+            local: "127.0.0.1:8480".parse().unwrap(),
+        };
+        request.extensions_mut().insert(ends);
+        let seen = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!(seen.status(), StatusCode::OK);
+        let sources: Vec<String> = fake.world.lock().unwrap().sources.iter().cloned().collect();
+        assert_eq!(sources, [source]);
+    }
+}

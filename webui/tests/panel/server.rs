@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use kith_webui::{Config, ServeError, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -145,6 +146,39 @@ impl Server {
         let read = stream.read(&mut start).await.unwrap();
         String::from_utf8_lossy(&start[..read]).into_owned()
     }
+}
+
+/// A file that fits into no socket's buffers.
+fn huge(fake: &Fake) {
+    let content = bytes::Bytes::from(vec![b'x'; 48 << 20]);
+    let mut world = fake.world.lock().unwrap();
+    world.keep("huge.bin", 1, "Ada", true);
+    let entry = world.files.get_mut("huge.bin").unwrap();
+    (entry.size, entry.here) = (48 << 20, 48 << 20);
+    let root = entry.root.clone().unwrap().parse().unwrap();
+    world.contents.insert(root, content);
+}
+
+#[tokio::test]
+async fn who_stops_reading_is_let_go() {
+    let request = get("/raw/shared/huge.bin", &format!("Cookie: {}\r\n", Who::Owner.cookie()));
+    let request = request.replace("huge.bin ", "huge.bin?save=1 ");
+    let short = start(|config| config.write_timeout = Duration::from_millis(300));
+    let long = start(|config| config.write_timeout = Duration::from_secs(3_600));
+    huge(&short.fake);
+    huge(&long.fake);
+    let mut held = Vec::new();
+    for server in [&long, &short] {
+        let mut stream = server.send(&request).await;
+        read_until(&mut stream, &mut String::new(), "200 OK").await;
+        held.push(stream);
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(20), short.fake.let_go.notified()).await;
+    assert!(ended.is_ok(), "still held");
+    assert!(long.fake.let_go.notified().now_or_never().is_none(), "something else ended it");
+    // Whoever goes on reading gets everything, however short the patience is.
+    let answer = short.ask(&request).await;
+    assert!(answer.len() > 48 << 20, "{} bytes", answer.len());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::*;
 use kith_model::status::*;
 
-use super::{CLAIM, HOUR, NOW, OWNER, OWNER_FORM, World, picture};
+use super::{CLAIM, HOUR, NOW, OWNER, OWNER_FORM, SPACE, World, picture};
 
 impl World {
     pub(crate) fn keep(&mut self, path: &str, size: u64, who: &str, complete: bool) {
@@ -21,6 +21,7 @@ impl World {
         self.files.insert(
             path.into(),
             FileEntry {
+                space: SPACE.into(),
                 path: path.into(),
                 folder: false,
                 root: Some(cid.to_string()),
@@ -63,7 +64,7 @@ impl World {
 
     fn space(&self) -> Space {
         Space {
-            id: "bafyspace".into(),
+            id: SPACE.into(),
             name: if self.name == "Ada" { "Maple Street".into() } else { self.name.clone() },
             role: Some("owner".into()),
             members: self.members.len() as u64,
@@ -214,7 +215,7 @@ impl World {
             Command::SpaceCreate { .. } | Command::Join { .. } => Ok(Reply::Space(self.space())),
             Command::Invite { many, .. } => Ok(Reply::Invite(InviteCode {
                 code: format!("KITH1-{}", "MFRGGZDF2345".repeat(36)),
-                space: "bafyspace".into(),
+                space: SPACE.into(),
                 expires: NOW + 160 * HOUR,
                 many,
             })),
@@ -236,6 +237,7 @@ impl World {
             }
             Command::FilePut { path, root, size, .. } => {
                 let entry = FileEntry {
+                    space: SPACE.into(),
                     path: path.clone(),
                     folder: false,
                     root: Some(root),
@@ -272,6 +274,7 @@ fn account(name: &str, role: AccountRole) -> Account {
 
 fn implicit(path: &str) -> FileEntry {
     FileEntry {
+        space: SPACE.into(),
         path: path.into(),
         folder: true,
         root: None,

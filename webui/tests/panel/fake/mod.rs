@@ -10,7 +10,7 @@
 mod answers;
 mod street;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::*;
 use kith_model::status::*;
 use kith_webui::backend::{Backend, Pieces, Written};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// The present of every fake, in milliseconds since 1970: far ahead, so that the panel's own clock
 /// never is later.
@@ -36,6 +36,15 @@ pub(crate) const MEMBER: &str = "member-session-secret";
 pub(crate) const OWNER_FORM: &str = "owner-form-token-aaaaa";
 pub(crate) const MEMBER_FORM: &str = "member-form-token-bbbb";
 pub(crate) const TOKEN: &str = "good-bearer-token";
+/// Tokens with a single scope each.
+pub(crate) const SCOPED: [(&str, Scope); 4] = [
+    ("read-bearer-token", Scope::Read),
+    ("write-bearer-token", Scope::Write),
+    ("admin-bearer-token", Scope::Admin),
+    ("metrics-bearer-token", Scope::Metrics),
+];
+/// The one space.
+pub(crate) const SPACE: &str = "bafyspace";
 pub(crate) const CLAIM: &str = "ABCD-EFGH-JKMN";
 
 #[derive(Default)]
@@ -50,6 +59,8 @@ pub(crate) struct World {
     pub(crate) public: Vec<String>,
     /// What was asked that changes something.
     pub(crate) commands: Vec<Command>,
+    /// Where requests came from.
+    pub(crate) sources: BTreeSet<String>,
     /// Bytes of uploads that were begun.
     pub(crate) written: Vec<u64>,
     /// What the next command is refused with.
@@ -62,6 +73,16 @@ pub(crate) struct World {
 pub(crate) struct Fake {
     pub(crate) world: Mutex<World>,
     pub(crate) status: watch::Sender<Arc<Status>>,
+    /// Told whenever somebody is done with a file, or gave it up.
+    pub(crate) let_go: Arc<Notify>,
+}
+
+struct LetGo(Arc<Notify>);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 impl Fake {
@@ -99,9 +120,24 @@ impl Fake {
             Credential::Bearer(token) if token == TOKEN => {
                 Some(person(&name, AccountRole::Owner, "", &all))
             }
-            Credential::Session(_) | Credential::Bearer(_) | Credential::Socket => None,
+            Credential::Bearer(token) => {
+                let (_, scope) = SCOPED.iter().find(|(known, _)| known == token)?;
+                Some(person(&name, AccountRole::Owner, "", &[*scope]))
+            }
+            Credential::Session(_) | Credential::Socket => None,
         }
     }
+}
+
+/// A token is good for its scopes only; one for all of them is `admin`.
+fn check_scope(principal: &Principal, needed: Scope) -> Result<(), Refusal> {
+    let good = !principal.signed_in()
+        || principal.scopes.contains(&needed)
+        || principal.scopes.contains(&Scope::Admin);
+    if good {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalKind::NotAllowed, "this token is not for that"))
 }
 
 #[async_trait::async_trait]
@@ -111,7 +147,13 @@ impl Backend for Fake {
             return Err(Refusal::new(RefusalKind::WrongSecret, "this session or token is unknown"));
         };
         let mut world = self.world.lock().unwrap();
-        let allowed = match request.command.right().0 {
+        world.sources.insert(request.source);
+        let (right, scope) = request.command.right();
+        // Whose a token is, every token may ask.
+        if right != Right::Anyone {
+            check_scope(&principal, scope)?;
+        }
+        let allowed = match right {
             Right::Anyone | Right::Reader => true,
             Right::Account => principal.signed_in(),
             Right::BoxOwner => principal.is_owner(),
@@ -140,13 +182,21 @@ impl Backend for Fake {
         self.status.subscribe()
     }
 
-    async fn read(&self, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {
+    async fn read(&self, space: String, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {
+        if space != SPACE {
+            return Err(Refusal::new(RefusalKind::NotFound, "this is in another space"));
+        }
         let content = self.world.lock().unwrap().contents.get(&root).cloned();
         let content = content.ok_or_else(|| Refusal::new(RefusalKind::NotHereYet, "not here"))?;
         let part = content.slice(range.start as usize..(range.end as usize).min(content.len()));
         let pieces: Vec<io::Result<Bytes>> =
             part.chunks(1000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        Ok(stream::iter(pieces).boxed())
+        let let_go = LetGo(Arc::clone(&self.let_go));
+        let pieces = stream::iter(pieces).map(move |piece| {
+            let _held = &let_go;
+            piece
+        });
+        Ok(pieces.boxed())
     }
 
     async fn write(
@@ -155,9 +205,10 @@ impl Backend for Fake {
         _space: Option<String>,
         mut bytes: Pieces,
     ) -> Result<Written, Refusal> {
-        if !self.who(&credential).is_some_and(|principal| principal.signed_in()) {
-            return Err(Refusal::new(RefusalKind::SignIn, "not for you"));
-        }
+        let principal = self.who(&credential).filter(Principal::signed_in);
+        let principal =
+            principal.ok_or_else(|| Refusal::new(RefusalKind::SignIn, "not for you"))?;
+        check_scope(&principal, Scope::Write)?;
         let room = self.world.lock().unwrap().room;
         let mut content = Vec::new();
         while let Some(piece) = bytes.next().await {
