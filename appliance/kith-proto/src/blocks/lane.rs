@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use kith_core::cid::Cid;
+use kith_core::cid::{Cid, Codec, MAX_BLOCK};
 use kith_core::record::SpaceId;
 use kith_core::time::Instant;
 use kith_core::wire::frame::{Block, limits};
 
-use super::{Blocks, LONGEST_RETRY, RETRY, SLOW, State};
+use super::{Blocks, Key, LONGEST_RETRY, RETRY, SLOW, State};
 use crate::replica::{LinkId, StreamId, Ticket};
 
 /// What a peer was asked for.
@@ -44,7 +44,13 @@ impl Lane {
 #[derive(Debug)]
 pub(crate) enum Arrival {
     /// Bytes to be verified and kept.
-    Store { ticket: Ticket, cid: Cid, bytes: Bytes },
+    Store {
+        ticket: Ticket,
+        cid: Cid,
+        bytes: Bytes,
+        /// A stream to be given up, because what is still owed on it may be far more than was thought.
+        cancelled: Option<StreamId>,
+    },
     /// Nothing to do.
     Nothing,
     /// Not what was asked for.
@@ -141,13 +147,52 @@ impl Blocks {
                 let wanted = self.wanted.get_mut(&key);
                 if let Some(wanted) = wanted.filter(|w| w.state != State::Storing) {
                     wanted.state = State::Storing;
-                    lane.bytes += bytes.len() as u64;
-                    self.storing.insert(ticket, (key, link, bytes.len() as u64));
-                    return Arrival::Store { ticket, cid, bytes };
+                    let size = bytes.len() as u64;
+                    lane.bytes += size;
+                    self.storing.insert(ticket, (key, link, size));
+                    let lied = cid.codec() == Codec::Raw && size > guess;
+                    let cancelled = if lied { self.doubt(key, link) } else { None };
+                    return Arrival::Store { ticket, cid, bytes, cancelled };
                 }
             }
         }
         Arrival::Nothing
+    }
+
+    /// A block is longer than the links to it say, which is a lie by whoever made them and not by the
+    /// peer: from here on every block below these roots counts as long as one may be, and what was
+    /// asked by the old guesses is asked again by the new ones.
+    fn doubt(&mut self, key: Key, link: LinkId) -> Option<StreamId> {
+        let roots = self.wanted.get(&key).map(|wanted| wanted.roots.clone()).unwrap_or_default();
+        for root in &roots {
+            if let Some(root) = self.roots.get_mut(&(key.0, *root)) {
+                root.doubted = true;
+            }
+        }
+        for ((space, _), wanted) in &mut self.wanted {
+            if *space == key.0 && wanted.roots.iter().any(|root| roots.contains(root)) {
+                wanted.guess = MAX_BLOCK as u64;
+            }
+        }
+        let (owed, stream) = self.give_up(link, key.0);
+        owed.into_iter().rev().for_each(|cid| self.need_again((key.0, cid)));
+        stream
+    }
+
+    /// A peer ended the stream of a lane; tells whether it still owed anything.
+    pub(crate) fn broken(&mut self, link: LinkId, space: SpaceId) -> bool {
+        let (owed, _) = self.give_up(link, space);
+        let owing = !owed.is_empty();
+        owed.into_iter().rev().for_each(|cid| self.lacks((space, cid), link));
+        owing
+    }
+
+    /// Takes what a peer owes, and the stream on which it does.
+    fn give_up(&mut self, link: LinkId, space: SpaceId) -> (Vec<Cid>, Option<StreamId>) {
+        let Some(lane) = self.lanes.get_mut(&(link, space)) else { return (Vec::new(), None) };
+        let owed = core::mem::take(&mut lane.asked);
+        lane.bytes = lane.bytes.saturating_sub(owed.iter().map(|(_, guess)| guess).sum());
+        (owed.into_iter().map(|(cid, _)| cid).collect(), lane.stream.take())
     }
 
     /// Peers that owe blocks for too long; what they owe is asked elsewhere from here on.
@@ -157,11 +202,9 @@ impl Blocks {
             self.lanes.iter().filter(|(_, lane)| late(lane)).map(|(key, _)| *key).collect();
         let mut taken = Vec::new();
         for (link, space) in slow {
-            let Some(lane) = self.lanes.get_mut(&(link, space)) else { continue };
-            let owed = core::mem::take(&mut lane.asked);
-            lane.bytes = lane.bytes.saturating_sub(owed.iter().map(|(_, guess)| guess).sum());
-            taken.push((link, space, lane.stream.take()));
-            for (cid, _) in owed {
+            let (owed, stream) = self.give_up(link, space);
+            taken.push((link, space, stream));
+            for cid in owed {
                 self.lacks((space, cid), link);
             }
         }

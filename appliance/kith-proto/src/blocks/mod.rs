@@ -33,8 +33,10 @@ const REST: Duration = Duration::from_secs(30);
 /// Questions to the store at once.
 const MAX_CHECKS: usize = 4;
 
-/// A directory node is assumed to be this long, since its links only tell what is below it.
-const NODE: u64 = 64 * 1024;
+/// A directory node counts this much, since its links only tell what is below it. It may be four times
+/// as long, so a window full of nodes is 16 MiB at worst. Leaves count what the links to them say, until
+/// one turns out longer.
+const NODE: u64 = 256 * 1024;
 
 /// Bytes below a root beyond what its record says, for nodes, before it is given up as a lie.
 const ALLOWANCE: u64 = 16 << 20;
@@ -52,6 +54,8 @@ pub(crate) struct Root {
     met: BTreeSet<Cid>,
     /// Whether more lies below it than its record says.
     lies: bool,
+    /// Whether a block below it was longer than the link to it says.
+    doubted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +100,8 @@ impl Blocks {
         if self.roots.contains_key(&(space, root)) {
             return;
         }
-        let fresh = Root { size, here: 0, open: 0, met: BTreeSet::new(), lies: false };
+        let fresh =
+            Root { size, here: 0, open: 0, met: BTreeSet::new(), lies: false, doubted: false };
         self.roots.insert((space, root), fresh);
         self.meet((space, root), Link { cid: root, size });
     }
@@ -126,18 +131,21 @@ impl Blocks {
         self.roots.iter()
     }
 
-    /// Why a root does not go on, if it does not.
-    pub(crate) fn stalled(&self, key: &Key) -> Option<String> {
+    /// Roots below which a block is being asked for or looked at.
+    pub(crate) fn moving(&self) -> BTreeSet<Key> {
+        let moving = self.wanted.iter().filter(|(_, wanted)| wanted.state != State::Needed);
+        moving.flat_map(|(key, w)| w.roots.iter().map(|root| (key.0, *root))).collect()
+    }
+
+    /// Why a root that is or is not among those [`Blocks::moving`] does not go on, if it does not.
+    pub(crate) fn stalled(&self, key: &Key, moving: &BTreeSet<Key>) -> Option<String> {
         if self.roots.get(key).is_some_and(|root| root.lies) {
             return Some("there is more in it than was announced".to_owned());
         }
         if let Some((_, why)) = &self.rest {
             return Some(why.clone());
         }
-        let moves = |(wanted, state): (&Key, &Wanted)| {
-            wanted.0 == key.0 && state.roots.contains(&key.1) && state.state != State::Needed
-        };
-        (!self.wanted.iter().any(moves)).then(|| "nobody in reach has it".to_owned())
+        (!moving.contains(key)).then(|| "nobody in reach has it".to_owned())
     }
 
     /// Peers that a space's blocks are asked from right now.
@@ -225,7 +233,9 @@ impl Blocks {
             return;
         }
         let guess = match link.cid.codec() {
-            Codec::Raw => link.size.clamp(1, MAX_BLOCK as u64),
+            // A link that does not say counts as much as it may be.
+            Codec::Raw if state.doubted || link.size == 0 => MAX_BLOCK as u64,
+            Codec::Raw => link.size.min(MAX_BLOCK as u64),
             Codec::DagPb | Codec::DagCbor => NODE,
         };
         let mut fresh = false;
@@ -233,6 +243,7 @@ impl Blocks {
             fresh = true;
             Wanted { roots: Vec::new(), guess, state: State::Checking, lacking: BTreeSet::new() }
         });
+        wanted.guess = wanted.guess.max(guess);
         if !wanted.roots.contains(&root) {
             wanted.roots.push(root);
             state.open += 1;

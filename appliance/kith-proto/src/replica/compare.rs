@@ -289,6 +289,7 @@ impl Replica {
         } else {
             shared.due = Some(now + ADOPTION);
         }
+        self.answer_held(link, space);
     }
 
     /// Checks a peer that was taken on trust, governance being here.

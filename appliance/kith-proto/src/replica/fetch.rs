@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use kith_core::cid::Cid;
 use kith_core::record::SpaceId;
 use kith_core::time::Instant;
 use kith_core::wire::cbor;
@@ -11,7 +10,8 @@ use kith_core::wire::frame::{Block, StreamKind, Want, is_block, limits};
 
 use super::{Change, Close, Link, LinkId, Output, Replica, StreamId, Ticket};
 use crate::blocks::Arrival;
-use crate::session::Task;
+use crate::session::budget::PATIENCE;
+use crate::session::{Stream, Task};
 
 /// Between two notices that transfers went on.
 const TELLING: Duration = Duration::from_millis(500);
@@ -67,7 +67,10 @@ impl Replica {
             return;
         };
         match self.blocks.arrived(now, (stream.link, space), block, ticket) {
-            Arrival::Store { ticket, cid, bytes } => {
+            Arrival::Store { ticket, cid, bytes, cancelled } => {
+                if let Some(stream) = cancelled {
+                    self.reset(stream);
+                }
                 self.hands.push(Output::StoreBlock { ticket, space, cid, bytes });
             }
             Arrival::Nothing => {}
@@ -93,11 +96,10 @@ impl Replica {
         }
     }
 
-    /// The peer ended our stream: it is asked anew on another one, or others are.
+    /// The peer ended our stream. What it owed is asked elsewhere, and of it only after a pause.
     pub(super) fn want_broken(&mut self, now: Instant, link: LinkId, space: SpaceId) {
-        self.blocks.close_lane(link, space);
-        if self.links.get(&link).is_some_and(|l| l.is_live(&space)) {
-            self.blocks.open_lane(now, link, space);
+        if self.blocks.broken(link, space) {
+            self.strike(now, link);
         }
     }
 
@@ -118,30 +120,85 @@ impl Replica {
             self.close(now, stream.link, Close::Violation);
             return;
         };
-        let link = self.links.get(&stream.link);
-        let live = |space: &SpaceId| link.is_some_and(|l| l.is_live(space));
-        let space = link.and_then(|l| l.space_of(&want.h)).filter(live);
-        let Some(state) = self.streams.get_mut(&stream) else { return };
-        state.deadline = None;
-        let Some(space) = space else {
-            if self.charge(now, stream.link, frame.len()) {
-                self.send_missing(stream, &want.c);
-            }
+        let size = want.c.len();
+        let (space, live) = self.wanted_space(stream.link, &want);
+        let waits = space.is_some() && !live && self.may_hold(stream);
+        if !live && !waits && !self.charge(now, stream.link, frame.len()) {
             return;
-        };
-        let Task::Wanted { asked } = &mut state.task else { return };
-        asked.push_back(want.c.len());
+        }
+        let Some(state) = self.streams.get_mut(&stream) else { return };
+        let Task::Wanted { asked, held } = &mut state.task else { return };
+        asked.push_back(size);
         if asked.iter().sum::<usize>() > limits::WANT_WINDOW_BLOCKS || asked.len() > limits::WANT {
             self.close(now, stream.link, Close::Flood);
             return;
         }
-        self.hands.push(Output::ServeBlocks { stream, space, cids: want.c });
+        if waits {
+            held.push(want);
+            state.deadline = state.deadline.or(Some(now + PATIENCE));
+            return;
+        }
+        state.deadline = None;
+        self.answer_want(stream, want);
     }
 
-    fn send_missing(&mut self, stream: StreamId, cids: &[Cid]) {
-        for cid in cids {
-            self.send_bytes(stream, Block::missing(cid));
+    /// The space a WANT is about, if the peer shares it, and whether its blocks may be given yet.
+    fn wanted_space(&self, link: LinkId, want: &Want) -> (Option<SpaceId>, bool) {
+        let link = self.links.get(&link);
+        let space = link.and_then(|l| l.space_of(&want.h));
+        let live = link.zip(space).is_some_and(|(link, space)| link.is_live(&space));
+        (space, live)
+    }
+
+    /// Whether a WANT on this stream may be held: one stream of a link at a time, so that it stays
+    /// bounded.
+    fn may_hold(&self, stream: StreamId) -> bool {
+        let holds = |(id, s): (&StreamId, &Stream)| {
+            let held = matches!(&s.task, Task::Wanted { held, .. } if !held.is_empty());
+            held && id.link == stream.link && *id != stream
+        };
+        !self.streams.iter().any(holds)
+    }
+
+    fn answer_want(&mut self, stream: StreamId, want: Want) {
+        let output = match self.wanted_space(stream.link, &want) {
+            (Some(space), true) => Output::ServeBlocks { stream, space, cids: want.c },
+            (Some(_) | None, _) => Output::DenyBlocks { stream, cids: want.c },
+        };
+        self.hands.push(output);
+    }
+
+    /// Governance was reconciled on a link: what was asked too early is answered.
+    pub(super) fn answer_held(&mut self, link: LinkId, space: SpaceId) {
+        let streams: Vec<StreamId> =
+            self.streams.keys().filter(|id| id.link == link && !id.ours).copied().collect();
+        for stream in streams {
+            let Some(state) = self.streams.get_mut(&stream) else { continue };
+            let Task::Wanted { held, .. } = &mut state.task else { continue };
+            let early = core::mem::take(held);
+            let about = |want: &Want| self.wanted_space(link, want).0 == Some(space);
+            if early.first().is_some_and(about) {
+                self.set_deadline(stream, None);
+                early.into_iter().for_each(|want| self.answer_want(stream, want));
+            } else if let Some(state) = self.streams.get_mut(&stream)
+                && let Task::Wanted { held, .. } = &mut state.task
+            {
+                *held = early;
+            }
         }
+    }
+
+    /// Governance took too long: what was asked too early is denied; tells whether anything was.
+    pub(super) fn deny_held(&mut self, stream: StreamId) -> bool {
+        let Some(state) = self.streams.get_mut(&stream) else { return false };
+        let Task::Wanted { held, .. } = &mut state.task else { return false };
+        let early = core::mem::take(held);
+        if early.is_empty() {
+            return false;
+        }
+        state.deadline = None;
+        early.into_iter().for_each(|want| self.answer_want(stream, want));
+        true
     }
 
     /// The hand has answered a WANT.
@@ -150,10 +207,12 @@ impl Replica {
             link.sent_bytes += bytes;
         }
         let Some(state) = self.streams.get_mut(&stream) else { return };
-        let Task::Wanted { asked } = &mut state.task else { return };
+        let Task::Wanted { asked, held } = &mut state.task else { return };
         asked.pop_front();
         let done = asked.is_empty() && state.ended;
-        state.deadline = None;
+        if held.is_empty() {
+            state.deadline = None;
+        }
         if done {
             self.complete(stream);
         }

@@ -286,7 +286,7 @@ pub enum Input {
         /// Which question.
         ticket: Ticket,
     },
-    /// Answers [`super::Output::ServeBlocks`]: every answer is written to the stream.
+    /// Answers [`super::Output::ServeBlocks`] and [`super::Output::DenyBlocks`]: every answer is written to the stream.
     Served {
         /// Which stream.
         stream: StreamId,

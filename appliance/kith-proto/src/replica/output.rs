@@ -145,6 +145,14 @@ pub enum Output {
         /// What was asked. At most 1,024.
         cids: Vec<Cid>,
     },
+    /// Write [`kith_core::wire::frame::Block::missing`] for each cid to the stream, in order. Then tell
+    /// `Served`, as for [`Output::ServeBlocks`].
+    DenyBlocks {
+        /// The stream.
+        stream: StreamId,
+        /// What was asked. At most 1,024.
+        cids: Vec<Cid>,
+    },
 
     /// Everything below a wanted root is here.
     FetchDone {

@@ -13,6 +13,9 @@ use super::input::{LinkId, Via};
 use crate::discovery::{Candidate, Target};
 use crate::session::{self, Shared};
 
+/// Downloads shown at once.
+const MAX_TRANSFERS: usize = 100;
+
 /// How things stand with another box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerState {
@@ -141,16 +144,17 @@ impl Replica {
         }
     }
 
-    /// Every download under way.
+    /// Downloads under way, the first hundred of them.
     #[must_use]
     pub fn transfers(&self) -> Vec<TransferSnapshot> {
+        let moving = self.blocks.moving();
         let transfer = |((space, root), state): (&(SpaceId, Cid), &crate::blocks::Root)| {
-            let stalled = self.blocks.stalled(&(*space, *root));
+            let stalled = self.blocks.stalled(&(*space, *root), &moving);
             let peers = self.blocks.peers(space) as u64;
             let (space, root) = (*space, *root);
             TransferSnapshot { space, root, here: state.here, size: state.size, peers, stalled }
         };
-        self.blocks.roots().map(transfer).collect()
+        self.blocks.roots().take(MAX_TRANSFERS).map(transfer).collect()
     }
 
     /// Counters since the start.

@@ -90,7 +90,7 @@ impl Replica {
             StreamKind::Recon => Task::Compared(Box::default()),
             StreamKind::Push => Task::Pushed { unacknowledged: 0 },
             StreamKind::GetRecords => Task::Gotten { asked: false },
-            StreamKind::Want => Task::Wanted { asked: VecDeque::new() },
+            StreamKind::Want => Task::Wanted { asked: VecDeque::new(), held: Vec::new() },
         };
         let deadline = Some(now + PATIENCE);
         self.streams.insert(stream, Stream { task, deadline, ended: false });
@@ -146,7 +146,7 @@ impl Replica {
             Task::Compared(_) => true,
             Task::Pushed { unacknowledged } => *unacknowledged == 0,
             Task::Gotten { asked } => !*asked,
-            Task::Wanted { asked } => asked.is_empty(),
+            Task::Wanted { asked, .. } => asked.is_empty(),
         };
         if !clean {
             self.reset(stream);
@@ -158,6 +158,8 @@ impl Replica {
     /// The peer ended a stream of ours, whether it answered or not.
     fn request_ended(&mut self, now: Instant, stream: StreamId) {
         let Some(state) = self.streams.remove(&stream) else { return };
+        // Nothing more is said on it, so the hand is to let go of our side too.
+        self.hands.push(Output::Reset { stream });
         let link = stream.link;
         match state.task {
             Task::Greet { .. } => {
@@ -167,10 +169,7 @@ impl Replica {
             }
             Task::Compare { space, class, .. } => self.compare_failed(now, link, space, &class),
             Task::Push => self.push_broken(now, link),
-            Task::Get(getting) => {
-                self.hands.push(Output::Reset { stream });
-                self.get_over(now, link, &getting);
-            }
+            Task::Get(getting) => self.get_over(now, link, &getting),
             Task::Want { space } => self.want_broken(now, link, space),
             Task::Greeted { .. }
             | Task::Compared(_)
@@ -186,15 +185,17 @@ impl Replica {
         let expired: Vec<StreamId> =
             self.streams.iter().filter(|(_, s)| late(s)).map(|(id, _)| *id).collect();
         for stream in expired {
+            if self.deny_held(stream) {
+                continue;
+            }
             self.strike(now, stream.link);
             if !self.streams.contains_key(&stream) {
                 continue;
             }
-            self.hands.push(Output::Reset { stream });
             if stream.ours {
                 self.request_ended(now, stream);
             } else {
-                self.forget(stream);
+                self.reset(stream);
             }
         }
     }

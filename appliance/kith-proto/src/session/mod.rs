@@ -11,7 +11,7 @@ use kith_core::identity::{AuthorId, NodeId};
 use kith_core::record::{Class, RecordId, SpaceId};
 use kith_core::seal::{End, Exporter, Handle, Seal};
 use kith_core::time::{Instant, UnixTime};
-use kith_core::wire::frame::Hello;
+use kith_core::wire::frame::{Hello, Want};
 
 use crate::replica::{LinkId, LinkUp, StreamId, Via};
 use crate::sync::recon::Answering;
@@ -123,8 +123,8 @@ pub(crate) enum Task {
     Gotten { asked: bool },
     /// We ask for blocks.
     Want { space: SpaceId },
-    /// The peer does.
-    Wanted { asked: VecDeque<usize> },
+    /// The peer does. What came before governance was reconciled is held until it is.
+    Wanted { asked: VecDeque<usize>, held: Vec<Want> },
 }
 
 /// A request for records.

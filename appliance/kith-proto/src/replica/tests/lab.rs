@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use kith_core::body::Body;
 use kith_core::capability::{Ability, Capability, Grant};
-use kith_core::cid::Cid;
+use kith_core::cid::{Cid, Codec};
 use kith_core::identity::SecretKey;
 use kith_core::invite::{Contact, Invite, Terms};
 use kith_core::record::{Class, Draft, Record, RecordId};
 use kith_core::seal::{End, Exporter, Seal};
 use kith_core::time::{Hlc, UnixTime};
 use kith_core::wire::cbor;
-use kith_core::wire::frame::{Admission, Hello, HelloSpace, Push, Recon, StreamKind};
+use kith_core::wire::frame::{Admission, Block, Hello, HelloSpace, Push, Recon, StreamKind, Want};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
@@ -130,12 +130,17 @@ impl Lab {
     /// One with which governance was reconciled.
     pub(super) fn live(&mut self, seed: u8) -> LinkId {
         let link = self.admitted(seed);
+        self.govern(link);
+        link
+    }
+
+    /// Reconciles governance.
+    pub(super) fn govern(&mut self, link: LinkId) {
         let h = Seal::new(&EXPORTER, &self.space).handle();
         let set = self.replica.spaces.get_mut(&self.space).unwrap().set(&Class::Gov).unwrap();
         let open = Recon::Open { h, c: Class::Gov, n: set.len() as u64, f: set.whole().into() };
         let answer = self.ask(link, StreamKind::Recon, &open);
         assert_eq!(decode::<Recon>(&answer[0]), Recon::Equal);
-        link
     }
 
     pub(super) fn grant(&self, expires: UnixTime) -> Grant {
@@ -215,7 +220,14 @@ impl Lab {
     ) -> Vec<Vec<u8>> {
         let stream = self.open(link, kind);
         self.frame(stream, frame);
-        let sent = self.sent(stream);
+        let mut sent = self.sent(stream);
+        self.out.retain(|output| {
+            let Output::DenyBlocks { stream: on, cids } = output else { return true };
+            if *on == stream {
+                sent.extend(cids.iter().map(Block::missing));
+            }
+            *on != stream
+        });
         self.tell(Input::StreamEnded { stream, clean: true });
         sent
     }
@@ -270,6 +282,60 @@ impl Lab {
         });
         self.tell(Input::BlocksChecked { ticket, have: vec![] });
         self.want_stream()
+    }
+
+    /// Wants a folder of which the store has the first node; answers the stream on which the rest is
+    /// asked for.
+    pub(super) fn want_folder(&mut self, name: &[u8], links: &[Link]) -> StreamId {
+        let root = Cid::of(Codec::DagPb, name);
+        self.tell(Input::WantRoot { space: self.space, root, size: 1 << 30 });
+        let have = HaveBlock { cid: root, size: 100, links: links.to_vec() };
+        self.check(vec![have]);
+        while self.out.iter().any(|o| matches!(o, Output::CheckBlocks { .. })) {
+            self.check(vec![]);
+        }
+        self.want_stream()
+    }
+
+    fn check(&mut self, have: Vec<HaveBlock>) {
+        let ticket = self.take(|o| {
+            if let Output::CheckBlocks { ticket, .. } = o { Some(*ticket) } else { None }
+        });
+        self.tell(Input::BlocksChecked { ticket, have });
+    }
+
+    /// Takes the blocks asked for on a stream.
+    pub(super) fn wants(&mut self, stream: StreamId) -> Vec<Cid> {
+        self.sent(stream).iter().flat_map(|frame| decode::<Want>(frame).c).collect()
+    }
+
+    /// Takes the answers to wants: the stream, and whether blocks are given.
+    pub(super) fn block_answers(&mut self) -> Vec<(StreamId, bool)> {
+        let mut answers = Vec::new();
+        self.out.retain(|output| {
+            if let Output::ServeBlocks { stream, .. } = output {
+                answers.push((*stream, true));
+            } else if let Output::DenyBlocks { stream, .. } = output {
+                answers.push((*stream, false));
+            } else {
+                return true;
+            }
+            false
+        });
+        answers
+    }
+
+    /// Takes the streams opened to ask for blocks.
+    pub(super) fn want_streams(&mut self) -> Vec<StreamId> {
+        let mut streams = Vec::new();
+        self.out.retain(|output| {
+            if let Output::OpenStream { stream, kind: StreamKind::Want } = output {
+                streams.push(*stream);
+                return false;
+            }
+            true
+        });
+        streams
     }
 
     pub(super) fn want_stream(&mut self) -> StreamId {
