@@ -140,6 +140,15 @@ impl View {
         self
     }
 
+    /// The same, with what else the page asks for: the node wakes up for both together.
+    pub(crate) async fn with_spaces_and(
+        self,
+        ask: &Ask,
+        command: Command,
+    ) -> (Self, Result<Reply, Refusal>) {
+        tokio::join!(self.with_spaces(ask), ask.call(command))
+    }
+
     /// The space the page is about.
     pub(crate) fn current_space(&self) -> Option<&Space> {
         self.spaces.iter().find(|space| self.is_current(space))

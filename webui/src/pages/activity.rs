@@ -30,9 +30,9 @@ struct Page {
 }
 
 pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
-    let v = View::new(&ask, Nav::Activity).with_spaces(&ask).await;
     let command = Command::Activity { space: ask.space(), limit: Some(LINES) };
-    let activity = expect_reply!(ask.call(command).await?, Activity);
+    let (v, activity) = View::new(&ask, Nav::Activity).with_spaces_and(&ask, command).await;
+    let activity = expect_reply!(activity?, Activity);
     let lines = activity.into_iter().map(|done| Line::new(&v, done)).collect();
     Ok(page(&Page { v, lines }))
 }

@@ -35,7 +35,7 @@ struct Thread {
 }
 
 pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
-    let v = View::new(&ask, Nav::Board).with_spaces(&ask).await;
+    let v = View::new(&ask, Nav::Board);
     Ok(page(&board(&ask, v).await?))
 }
 
@@ -43,7 +43,8 @@ async fn board(ask: &Ask, v: View) -> Result<Page, Failure> {
     let before = ask.query.some("before");
     let newest = before.is_none();
     let command = Command::Posts { space: ask.space(), before, limit: Some(NOTICES) };
-    let posts = expect_reply!(ask.call(command).await?, Posts);
+    let (v, posts) = v.with_spaces_and(ask, command).await;
+    let posts = expect_reply!(posts?, Posts);
     let full = posts.len() >= NOTICES as usize;
     let older = posts.last().filter(|_| full).map(|last| {
         urls::with_query(
@@ -109,7 +110,7 @@ pub(crate) async fn submit(ask: Ask) -> Result<Answer, Failure> {
             Ok(see(&format!("{path}#p-{}", urls::encode(&post.id))))
         }
         Err(refusal) => {
-            let v = View::new(&ask, Nav::Board).with_spaces(&ask).await.troubled(&refusal);
+            let v = View::new(&ask, Nav::Board).troubled(&refusal);
             let shown = Page { draft: text, draft_re: re, ..board(&ask, v).await? };
             Ok(page_with(status_of(&refusal), &shown))
         }

@@ -88,8 +88,6 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
 }
 
 async fn folder(ask: Ask, v: View, place: Place) -> Result<Answer, Failure> {
-    let collections =
-        expect_reply!(ask.call(Command::Collections { space: ask.space() }).await?, Collections);
     let command = Command::Files {
         space: ask.space(),
         collection: Some(place.collection.clone()),
@@ -97,7 +95,10 @@ async fn folder(ask: Ask, v: View, place: Place) -> Result<Answer, Failure> {
         after: ask.query.some("after"),
         limit: Some(ENTRIES),
     };
-    let entries = expect_reply!(ask.call(command).await?, Files);
+    let (collections, entries) =
+        tokio::try_join!(ask.call(Command::Collections { space: ask.space() }), ask.call(command))?;
+    let collections = expect_reply!(collections, Collections);
+    let entries = expect_reply!(entries, Files);
     let full = entries.len() >= ENTRIES as usize;
     let rows: Vec<Row> =
         entries.into_iter().map(|entry| Row::new(&v, &place.collection, entry)).collect();

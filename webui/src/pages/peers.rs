@@ -57,8 +57,8 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
 }
 
 async fn peers(ask: &Ask, v: View) -> Result<Page, Failure> {
-    let v = v.with_spaces(ask).await;
-    let peers = expect_reply!(ask.call(Command::Peers).await?, Peers);
+    let (v, peers) = v.with_spaces_and(ask, Command::Peers).await;
+    let peers = expect_reply!(peers?, Peers);
     let (mut near, mut strangers, mut away) = (Vec::new(), Vec::new(), Vec::new());
     for peer in peers {
         let list = match peer.state {

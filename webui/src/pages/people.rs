@@ -36,10 +36,13 @@ struct LinkPage {
 }
 
 pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
-    let v = View::new(&ask, Nav::People).with_spaces(&ask).await;
-    let members = expect_reply!(ask.call(Command::Members { space: ask.space() }).await?, Members);
-    let collections =
-        expect_reply!(ask.call(Command::Collections { space: ask.space() }).await?, Collections);
+    let v = View::new(&ask, Nav::People);
+    let ((v, members), collections) = tokio::join!(
+        v.with_spaces_and(&ask, Command::Members { space: ask.space() }),
+        ask.call(Command::Collections { space: ask.space() }),
+    );
+    let members = expect_reply!(members?, Members);
+    let collections = expect_reply!(collections?, Collections);
     let mut accounts = Vec::new();
     if v.principal.is_owner() {
         accounts = expect_reply!(ask.call(Command::Accounts).await?, Accounts);

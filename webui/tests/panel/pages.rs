@@ -1,5 +1,7 @@
 //! What people do, with no script anywhere: forms, redirects, messages, undo.
 
+use std::sync::Arc;
+
 use axum::http::{StatusCode, header};
 use kith_model::caller::{AccountRole, Scope};
 use kith_model::command::Command;
@@ -377,4 +379,20 @@ async fn look_and_language_are_kept_by_the_browser() {
     let seen =
         panel.post(Who::Visitor, "/taste", &[("theme", "x; Domain=evil"), ("lang", "xx")]).await;
     assert!(seen.headers.get(header::SET_COOKIE).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_asks_the_node_for_all_it_shows_at_once() {
+    let hour = std::time::Duration::from_secs(3_600);
+    for (path, commands) in
+        [("/overview", 3), ("/board", 2), ("/activity", 2), ("/peers", 2), ("/people", 3)]
+    {
+        for (waiting, comes) in [(commands, true), (commands + 1, false)] {
+            let who = if path == "/people" { Who::Member } else { Who::Owner };
+            let panel = Panel::new(Fake::lively());
+            *panel.fake.gate.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(waiting)));
+            let seen = tokio::time::timeout(hour, panel.get(who, path)).await;
+            assert_eq!(seen.is_ok_and(|seen| seen.status.is_success()), comes, "{path}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::*;
 use kith_model::status::*;
 use kith_webui::backend::{Backend, Pieces, Written};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Barrier, Notify, watch};
 
 /// The present of every fake, in milliseconds since 1970: far ahead, so that the panel's own clock
 /// never is later.
@@ -75,6 +75,8 @@ pub(crate) struct Fake {
     pub(crate) status: watch::Sender<Arc<Status>>,
     /// Told whenever somebody is done with a file, or gave it up.
     pub(crate) let_go: Arc<Notify>,
+    /// Where commands wait for each other, if they do.
+    pub(crate) gate: Mutex<Option<Arc<Barrier>>>,
 }
 
 struct LetGo(Arc<Notify>);
@@ -146,6 +148,10 @@ impl Backend for Fake {
         let Some(principal) = self.who(&request.credential) else {
             return Err(Refusal::new(RefusalKind::WrongSecret, "this session or token is unknown"));
         };
+        let gate = self.gate.lock().unwrap().clone();
+        if let Some(gate) = gate.filter(|_| request.command != Command::WhoAmI) {
+            gate.wait().await;
+        }
         let mut world = self.world.lock().unwrap();
         world.sources.insert(request.source);
         let (right, scope) = request.command.right();

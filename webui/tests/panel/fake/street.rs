@@ -12,7 +12,12 @@ use super::{Fake, HOUR, NOW, World};
 impl Fake {
     fn with(world: World) -> Arc<Self> {
         let (status, _) = watch::channel(Arc::new(world.status.clone()));
-        Arc::new(Self { world: Mutex::new(world), status, let_go: Arc::default() })
+        Arc::new(Self {
+            world: Mutex::new(world),
+            status,
+            let_go: Arc::default(),
+            gate: Mutex::default(),
+        })
     }
 
     /// A box nobody owns yet.
