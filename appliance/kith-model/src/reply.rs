@@ -220,6 +220,8 @@ pub struct Collection {
 /// A file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileEntry {
+    /// The space it is in.
+    pub space: String,
     /// Its path in the collection.
     pub path: String,
     /// Whether it is a folder.

@@ -1,10 +1,12 @@
 //! The archive: the one thread through which everything foreign enters the store, and from which the
 //! replica's questions to the store are answered.
 //!
-//! Its queue has no bound of its own. What can be in it is bounded by the replica: a peer's window of
-//! wanted blocks, 256 records a frame, one check of blocks a root.
+//! Its queue is bounded in bytes of blocks, by the hub that does not listen while there are too many
+//! ([`Archive::has_room`]). What else can be in it is bounded by the replica: 256 records a frame, one
+//! check of blocks a root.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use kith_net::quic::{FrameError, FrameSender};
 use kith_proto::replica::{HaveBlock, Input, Link, Ticket};
 use kith_store::{BlockBatch, Hashed, Store, StoreError};
 use tokio::sync::mpsc;
+use tokio_util::sync::DropGuard;
 
 use crate::clock::Clock;
 use crate::desk::{Message, News};
@@ -30,8 +33,11 @@ use crate::words;
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Bytes of blocks that came, after which they are made durable at once. Less than where a batch
-/// commits by itself, so that the next blocks are taken in meanwhile.
-const SETTLE_BYTES: u64 = 16 << 20;
+/// commits by itself (8 MiB of small blocks), so that it is always the settler who learns of a failure.
+const SETTLE_BYTES: u64 = 6 << 20;
+
+/// Bytes of blocks in the queue above which no more are let in.
+const QUEUE_BYTES: usize = 8 << 20;
 
 /// Bytes of blocks read from the disk in one go for serving.
 const READ_AHEAD: usize = 1 << 20;
@@ -59,10 +65,25 @@ pub(crate) enum Job {
     Settle { space: SpaceId, root: Cid },
 }
 
+impl Job {
+    const fn size(&self) -> usize {
+        match self {
+            Self::StoreBlock { bytes, .. } => bytes.len(),
+            Self::LoadSet { .. }
+            | Self::LoadRecords { .. }
+            | Self::StoreRecords { .. }
+            | Self::CheckBlocks { .. }
+            | Self::Settle { .. } => 0,
+        }
+    }
+}
+
 /// The way to the archive. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Archive {
     jobs: Sender<Job>,
+    /// Bytes of blocks in the queue.
+    queued: Arc<AtomicUsize>,
     store: Store,
 }
 
@@ -75,24 +96,45 @@ impl Archive {
         store: Store,
         clock: Arc<Clock>,
         (facts, shared): (mpsc::Sender<Input>, Arc<Facts>),
-        desk: mpsc::Sender<Message>,
+        (desk, alive): (mpsc::Sender<Message>, DropGuard),
     ) -> std::io::Result<(Self, thread::JoinHandle<()>)> {
         let (jobs, queue) = channel();
+        let for_handle = Arc::new(AtomicUsize::new(0));
+        let queued = Arc::clone(&for_handle);
         let for_thread = store.clone();
         let disk = Disk::new(desk);
         let settler = Settler::start((facts.clone(), Arc::clone(&shared)), disk.clone())?;
         let work = move || {
+            let _alive = alive;
             let (store, batch) = (&for_thread, for_thread.block_batch());
-            Worker { store, clock, facts, shared, disk, settler, batch, waiting: 0 }.run(&queue);
+            let worker = Worker {
+                store,
+                clock,
+                facts,
+                shared,
+                queued,
+                disk,
+                settler,
+                batch,
+                waiting: 0,
+                broken: false,
+            };
+            worker.run(&queue);
         };
         let thread = thread::Builder::new().name("archive".into()).spawn(work)?;
-        Ok((Self { jobs, store }, thread))
+        Ok((Self { jobs, queued: for_handle, store }, thread))
     }
 
     /// Queues a job; its answer comes as a fact.
     pub(crate) fn submit(&self, job: Job) {
+        self.queued.fetch_add(job.size(), Ordering::Relaxed);
         // The thread ends only when every handle is gone.
         let _ = self.jobs.send(job);
+    }
+
+    /// Whether the disk keeps up with what is queued.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) < QUEUE_BYTES
     }
 
     /// Sends blocks of a space to a peer, or that they are missing, in the order asked. Answers the
@@ -163,11 +205,14 @@ struct Worker<'a> {
     clock: Arc<Clock>,
     facts: mpsc::Sender<Input>,
     shared: Arc<Facts>,
+    queued: Arc<AtomicUsize>,
     disk: Disk,
     settler: Settler,
     batch: BlockBatch,
     /// Bytes of blocks in the batch.
     waiting: u64,
+    /// Whether the settler is gone, without whom nothing becomes durable.
+    broken: bool,
 }
 
 impl Worker<'_> {
@@ -185,6 +230,7 @@ impl Worker<'_> {
                 queue.recv().ok()
             };
             let Some(job) = job else { break };
+            self.queued.fetch_sub(job.size(), Ordering::Relaxed);
             let facts = self.work(job);
             for fact in facts {
                 if self.facts.blocking_send(fact).is_err() {
@@ -194,6 +240,9 @@ impl Worker<'_> {
             }
             if self.waiting >= SETTLE_BYTES {
                 self.settle(None);
+            }
+            if self.broken {
+                return;
             }
         }
         self.settle(None);
@@ -255,7 +304,7 @@ impl Worker<'_> {
         for record in records {
             self.clock.observe(record.time());
             if let Body::Put { root, size, .. } = record.body() {
-                self.shared.want(*root, (*space, *size));
+                self.shared.want(*space, *root, *size);
                 facts.push(Input::WantRoot { space: *space, root: *root, size: *size });
             }
         }
@@ -284,7 +333,11 @@ impl Worker<'_> {
                 self.waiting += size;
                 Input::BlockStored { ticket, links }
             }
-            Err(error) => self.failed(ticket, &error),
+            Err(error) => {
+                // Blocks of the batch that were answered for may be lost with it.
+                self.disk.lose();
+                self.failed(ticket, &error)
+            }
         }
     }
 
@@ -295,7 +348,7 @@ impl Worker<'_> {
         }
         self.waiting = 0;
         let batch = std::mem::replace(&mut self.batch, self.store.block_batch());
-        self.settler.submit(batch, whole);
+        self.broken |= !self.settler.submit(batch, whole);
     }
 
     fn failed(&mut self, ticket: Ticket, error: &StoreError) -> Input {

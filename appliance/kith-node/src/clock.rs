@@ -28,10 +28,11 @@ impl Clock {
         Self { system, hybrid: Mutex::new(HlcClock::resume(ledger::clock_ceiling(store))) }
     }
 
-    /// The best guess of the present.
+    /// The system's wall clock, but never before this program was made. What others say of the time
+    /// does not move it: sessions and tokens end by it.
     #[must_use]
     pub(crate) fn wall(&self) -> UnixTime {
-        self.hybrid().now(self.system.wall()).max(BUILT)
+        self.system.wall().max(BUILT)
     }
 
     /// Whether the wall clock is confirmed.
@@ -61,8 +62,8 @@ impl Clock {
     /// # Errors
     /// When the ceiling cannot be written.
     pub(crate) fn tick(&self, store: &Store) -> Result<Hlc, StoreError> {
-        let now = self.wall();
         let mut hybrid = self.hybrid();
+        let now = hybrid.now(self.wall());
         loop {
             match hybrid.tick(now) {
                 Tick::Ready(time) => return Ok(time),

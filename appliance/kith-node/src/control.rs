@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kith_core::cid::Cid;
+use kith_core::record::SpaceId;
 use kith_core::unixfs::{Imported, TreeBuilder};
 use kith_model::caller::Credential;
 use kith_model::command::{Command, Request};
@@ -31,6 +33,9 @@ const CONNECTIONS: usize = 32;
 /// Files of an import that wait for the thread that reads them.
 const FILES_AHEAD: usize = 64;
 
+/// How long to wait after a connection that could not be accepted.
+const BREATH: Duration = Duration::from_millis(50);
+
 /// How often progress is told.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
@@ -51,7 +56,11 @@ pub(crate) async fn serve(listener: Listener, door: Door, stop: CancellationToke
                     });
                 }
                 (Ok(_), Err(_)) => tracing::warn!("too many connections on the node's socket"),
-                (Err(error), _) => tracing::warn!(%error, "somebody else tried the node's socket"),
+                (Err(error), _) => {
+                    tracing::warn!(%error, "somebody else tried the node's socket");
+                    // It may be that no descriptors are left; trying again at once frees none.
+                    tokio::time::sleep(BREATH).await;
+                }
             }
         }
     }
@@ -166,7 +175,7 @@ async fn abandon(
 /// The thread's part of an import.
 fn bring(
     store: &Store,
-    (space, folder): (kith_core::record::SpaceId, bool),
+    (space, folder): (SpaceId, bool),
     mut files: mpsc::Receiver<Result<(String, File), Refusal>>,
     progress: &watch::Sender<u64>,
 ) -> Result<Imported, ContentError> {
@@ -203,7 +212,7 @@ async fn get(
 ) -> Result<Reply, Refusal> {
     let to = one_file(fds)?;
     let entry = locate(door, place).await?;
-    let root = root_of(&entry)?;
+    let (space, root) = root_of(&entry)?;
     if entry.folder {
         return Err(Refusal::new(
             RefusalKind::Invalid,
@@ -215,7 +224,7 @@ async fn get(
         door.transfer(move |store| {
             let mut to = to;
             let mut done = 0;
-            give::file(store, (root, 0..size), &mut |piece| {
+            give::file((store, &space), (root, 0..size), &mut |piece| {
                 done += piece.len() as u64;
                 std::io::Write::write_all(&mut to, &piece)?;
                 told.send_replace(done);
@@ -234,11 +243,11 @@ async fn export(
 ) -> Result<Reply, Refusal> {
     let to = one_file(fds)?;
     let entry = locate(door, place).await?;
-    let root = root_of(&entry)?;
+    let (space, root) = root_of(&entry)?;
     with_progress(channel, None, |told| {
         door.transfer(move |store| {
             let mut to = BufWriter::with_capacity(1 << 20, to);
-            give::export(store, root, &mut to, &mut |done| {
+            give::export((store, &space), root, &mut to, &mut |done| {
                 told.send_replace(done);
             })
         })
@@ -275,15 +284,15 @@ async fn locate(door: &Door, place: Place) -> Result<FileEntry, Refusal> {
     match door.ask(as_owner(Command::File { space, collection, path }), CLI_PATIENCE).await? {
         Reply::File(entry) => Ok(entry),
         other => {
-            tracing::error!(?other, "a file was asked for");
+            tracing::error!(other = ?std::mem::discriminant(&other), "a file was asked for");
             Err(crate::desk::busy())
         }
     }
 }
 
-fn root_of(entry: &FileEntry) -> Result<kith_core::cid::Cid, Refusal> {
+fn root_of(entry: &FileEntry) -> Result<(SpaceId, Cid), Refusal> {
     let root = entry.root.as_deref().and_then(|root| root.parse().ok());
-    root.ok_or_else(|| {
+    entry.space.parse().ok().zip(root).ok_or_else(|| {
         Refusal::new(
             RefusalKind::Invalid,
             "this folder was never added as a whole; name one of the files or folders in it",

@@ -1,5 +1,6 @@
 //! The doors of the node: how the panel and the Unix socket reach the desk and the content.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +29,17 @@ pub(crate) const BROWSER_PATIENCE: Duration = Duration::from_secs(15);
 /// How long the command line waits for a space to answer.
 pub(crate) const CLI_PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longest host name and port, in bytes (RFC 1035 allows 253 for the name).
+const MAX_HOST: usize = 300;
+
+/// How long a name server may take.
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
+
 /// Uploads, downloads, imports and exports under way at one time; each has a thread.
 const TRANSFERS: usize = 12;
+
+/// How long a reader may take nothing of a download.
+const READER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Pieces of a transfer that wait between thread and task.
 const PIECES: usize = 4;
@@ -63,7 +73,17 @@ impl Door {
     ///
     /// # Errors
     /// The desk's refusal.
-    pub(crate) async fn ask(&self, request: Request, patience: Duration) -> Result<Reply, Refusal> {
+    pub(crate) async fn ask(
+        &self,
+        mut request: Request,
+        patience: Duration,
+    ) -> Result<Reply, Refusal> {
+        if let Command::PeerAdd { address } = &mut request.command
+            && request.credential != Credential::Visitor
+        {
+            // Here and not at the desk, where everybody would wait for a slow name server.
+            *address = looked_up(address).await;
+        }
         let waits = matches!(request.command, Command::Join { .. });
         let (answer, answered) = oneshot::channel();
         let message = Message::Ask(Box::new(request), answer);
@@ -123,19 +143,22 @@ impl Backend for Door {
         self.status.clone()
     }
 
-    async fn read(&self, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {
+    async fn read(&self, space: String, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {
+        let space: SpaceId = space.parse().map_err(|_| busy())?;
         let permit = Arc::clone(&self.transfers).try_acquire_owned().map_err(|_| too_many())?;
         let (pieces, taken) = mpsc::channel(PIECES);
         let store = self.store.clone();
+        let runtime = tokio::runtime::Handle::current();
         // Ends by itself: with the file, or when nobody takes its pieces any more.
         drop(tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let mut give = |piece| {
-                let gone = || ContentError::Io(std::io::ErrorKind::BrokenPipe.into());
-                pieces.blocking_send(Ok(piece)).map_err(|_| gone())
+                // A reader that takes nothing for so long does not get to keep a thread.
+                let sent = runtime.block_on(pieces.send_timeout(Ok(piece), READER_PATIENCE));
+                sent.map_err(|_| ContentError::Io(std::io::ErrorKind::TimedOut.into()))
             };
-            if let Err(error) = give::file(&store, (root, range), &mut give) {
-                let _ = pieces.blocking_send(Err(std::io::Error::other(error)));
+            if let Err(error) = give::file((&store, &space), (root, range), &mut give) {
+                let _ = pieces.try_send(Err(std::io::Error::other(error)));
             }
         }));
         let stream = futures_util::stream::unfold(taken, |mut taken| async {
@@ -181,6 +204,16 @@ fn keep(
     let imported = bring.end(importer)?;
     bring.finish()?;
     Ok(imported)
+}
+
+/// The first address of a host name; what is none, or cannot be looked up, as it is.
+async fn looked_up(address: &str) -> String {
+    if address.len() > MAX_HOST || address.parse::<SocketAddr>().is_ok() {
+        return address.to_owned();
+    }
+    let lookup = tokio::time::timeout(LOOKUP_PATIENCE, tokio::net::lookup_host(address)).await;
+    let found = lookup.ok().and_then(Result::ok).and_then(|mut found| found.next());
+    found.map_or_else(|| address.to_owned(), |found| found.to_string())
 }
 
 fn too_many() -> Refusal {

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use kith_core::body::Body;
 use kith_core::record::{Class, Record, SpaceId};
+use kith_core::time::UnixTime;
 use kith_files::Files;
 use kith_proto::replica::Input;
-use kith_proto::views;
+use kith_proto::views::{self, Visible};
 use kith_store::{Store, StoreError};
 
 use crate::account::Accounts;
@@ -50,14 +52,17 @@ pub(crate) fn tell_all(
     }
     for (id, entry) in ledger::tree::<SpaceEntry>(store, ledger::SPACES) {
         if let (Ok(space), None) = (id.parse(), entry.joining) {
-            want_content(store, clock, hub, &space);
+            want_content(store, hub, &space);
         }
     }
 }
 
+/// Whatever its time: content of a record from the future is fetched now and shown then.
+pub(crate) const EVERYTHING: Visible = Visible { now: UnixTime::from_millis(0), trusted: false };
+
 /// Wants all content of a space.
-pub(crate) fn want_content(store: &Store, clock: &Clock, hub: &HubHandle, space: &SpaceId) {
-    for root in views::live_roots(&store.views(), space, clock.visible()) {
+pub(crate) fn want_content(store: &Store, hub: &HubHandle, space: &SpaceId) {
+    for root in views::live_roots(&store.views(), space, EVERYTHING) {
         hub.want(*space, root.root, root.size);
     }
 }
@@ -69,7 +74,9 @@ fn open_space(
 ) -> Result<(), StoreError> {
     let gov = gov_records(store, &space)?;
     let invite = entry.joining.as_ref().and_then(|code| code.parse().ok());
-    let join = gov.iter().rev().find(|record| record.body().kind() == "join").cloned();
+    let ours =
+        |record: &&Record| matches!(record.body(), Body::Join { node, .. } if *node == hub.node());
+    let join = gov.iter().rev().find(ours).cloned();
     match (invite, join) {
         (Some(invite), Some(join)) => {
             hub.tell(Input::JoinStarted { invite: Box::new(invite), join: Box::new(join), gov });

@@ -1,6 +1,6 @@
 //! Puts a node together and runs it until it is told to stop.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use kith_model::control::MAX_MESSAGE;
 use kith_model::refusal::Refusal;
 use kith_model::role::{self, Report};
 use kith_model::status::Status;
+use kith_net::interfaces;
 use kith_net::quic::{self, Endpoint};
 use kith_proto::replica::{Replica, Setup};
 use kith_proto::views::Views;
@@ -68,9 +69,9 @@ pub enum RunError {
     /// The desk cannot be set up.
     #[error("the box cannot be set up")]
     Desk(#[from] Refusal),
-    /// The panel broke.
-    #[error("the panel broke")]
-    Panel(#[from] kith_webui::ServeError),
+    /// A part of the node ended that should have run on.
+    #[error("a part of the node broke; the log says which")]
+    Broken,
     /// The system refused.
     #[error("the system refused")]
     System(#[from] std::io::Error),
@@ -132,44 +133,50 @@ impl Parts {
             self.store.clone(),
             Arc::clone(&self.clock),
             (facts.clone(), Arc::clone(&shared)),
-            queue.clone(),
+            (queue.clone(), self.stop.clone().drop_guard()),
         )?;
-        let hub = Hub::new(hub::Parts {
-            replica: Replica::new(Setup { node: self.key.node_id(), seed: secret::random() }),
+        let parts = hub::Parts {
             endpoint: Endpoint::bind(options.peers, &self.key, quic::Config::default())?,
             archive,
             desk: queue.clone(),
             facts: for_hub,
             shared,
-            clock: self.clock.system(),
-        });
+        };
+        let hub = Hub::new(parts, self.stop.clone());
+        let replica = Replica::new(Setup { node: self.key.node_id(), seed: secret::random() });
         let door = Door::new(queue.clone(), watching, self.store.clone());
         let listener = socket::bind(&options.state, control::SOCKET, MAX_MESSAGE)?;
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(hub.run(self.stop.clone()));
-        tasks.spawn(control::serve(listener, door.clone(), self.stop.clone()));
+        tasks.spawn(hub.run(replica, self.clock.system()));
+        // Before anybody can ask: what is not here whole must not look as if it were.
+        self.tell_the_hub(handle, options.state.clone()).await;
         let announced = neighbours::Announced {
             node: identity.node,
             port: identity.port,
             panel: options.panel.local_addr()?,
             status: door.watch(),
         };
-        tasks.spawn(neighbours::listen(announced, facts.clone(), self.stop.clone()));
         let host = neighbours::Host { port: identity.port, clock: Arc::clone(&self.clock) };
+        tasks.spawn(neighbours::listen(announced, facts.clone(), self.stop.clone()));
         tasks.spawn(neighbours::watch_host(host, queue.clone(), facts, self.stop.clone()));
-        self.tell_the_hub(handle, options.state.clone());
-        let panel = self.serve_panel((options.panel, options.hosts), door);
+        tasks.spawn(control::serve(listener, door.clone(), self.stop.clone()));
+        tasks.spawn(self.serve_panel((options.panel, options.hosts), door));
         let ready = Report::Ready { claim: (!claimed).then_some(claim), panel: identity.panel };
-        let supervised = self.heed_supervisor(options.supervisor, ready);
-        let (served, ()) = tokio::join!(panel, supervised);
+        let ended = tokio::select! {
+            () = heed_supervisor(options.supervisor, ready) => Ok(()),
+            // Each part runs until it is told to stop. One that ends by itself, or takes the token with
+            // it when its thread dies, has broken: the supervisor then starts the node anew.
+            () = self.stop.cancelled() => Err(RunError::Broken),
+            _ = tasks.join_next() => Err(RunError::Broken),
+        };
 
         self.stop.cancel();
         while tasks.join_next().await.is_some() {}
         let _ = queue.send(Message::Stop).await;
         drop(queue);
         let _ = tokio::task::spawn_blocking(move || (desk.join(), archiving.join())).await;
-        Ok(served?)
+        ended
     }
 
     fn identity(&self, options: &Options) -> Result<Identity, RunError> {
@@ -201,57 +208,62 @@ impl Parts {
         let opened = tokio::task::spawn_blocking(|| Desk::open(parts)).await;
         let desk = opened.map_err(std::io::Error::other)??;
         let claimed = desk.claimed();
-        let thread =
-            thread::Builder::new().name("desk".into()).spawn(move || desk.run(messages))?;
+        let alive = self.stop.clone().drop_guard();
+        let work = move || {
+            let _alive = alive;
+            desk.run(messages);
+        };
+        let thread = thread::Builder::new().name("desk".into()).spawn(work)?;
         Ok((claimed, thread))
     }
 
     /// Tells the hub what the box remembers, on a thread, since it waits when the hub is behind.
-    fn tell_the_hub(&self, handle: HubHandle, state: PathBuf) {
+    async fn tell_the_hub(&self, handle: HubHandle, state: PathBuf) {
         let (store, clock, files) =
             (self.store.clone(), Arc::clone(&self.clock), Arc::clone(&self.files));
         let tell = move || opening::tell_all((&store, &clock, &handle), (&*files, &state));
-        drop(tokio::task::spawn_blocking(tell));
+        if tokio::task::spawn_blocking(tell).await.is_err() {
+            self.stop.cancel();
+        }
     }
 
-    async fn serve_panel(
+    fn serve_panel(
         &self,
         (listener, hosts): (TcpListener, Vec<String>),
         door: Door,
-    ) -> Result<(), kith_webui::ServeError> {
+    ) -> impl Future<Output = ()> + Send + 'static {
         let id = data_encoding::HEXLOWER.encode(&self.key.node_id().0[..4]);
         let config = kith_webui::Config { extra_hosts: hosts, ..kith_webui::Config::new(id) };
-        let served = kith_webui::serve(listener, Arc::new(door), config, self.stop.clone()).await;
-        self.stop.cancel();
-        served
-    }
-
-    /// Reports to the supervisor and stops when it is gone.
-    async fn heed_supervisor(&self, channel: Option<OwnedFd>, ready: Report) {
-        let heed = async {
-            let Some(channel) = channel else { return std::future::pending().await };
-            let mut channel = match socket::Channel::from_fd(channel, role::MAX_MESSAGE) {
-                Ok(channel) => channel,
-                Err(error) => return tracing::error!(%error, "the supervisor cannot be reached"),
-            };
-            if let Err(error) = channel.send(&ready, &[]).await {
-                return tracing::error!(%error, "the supervisor does not listen");
+        let stop = self.stop.clone();
+        async move {
+            if let Err(error) = kith_webui::serve(listener, Arc::new(door), config, stop).await {
+                tracing::error!(%error, "the panel broke");
             }
-            // The supervisor says nothing more: whatever comes is its end.
-            let _ = channel.receive::<()>().await;
-        };
-        tokio::select! {
-            () = heed => self.stop.cancel(),
-            () = self.stop.cancelled() => {}
         }
     }
 }
 
-/// Where a browser on this host finds a listener.
-fn shown(address: SocketAddr) -> SocketAddr {
-    match address {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
-        other => other,
+/// Reports to the supervisor and returns when it is gone.
+async fn heed_supervisor(channel: Option<OwnedFd>, ready: Report) {
+    let Some(channel) = channel else { return std::future::pending().await };
+    let mut channel = match socket::Channel::from_fd(channel, role::MAX_MESSAGE) {
+        Ok(channel) => channel,
+        Err(error) => return tracing::error!(%error, "the supervisor cannot be reached"),
+    };
+    if let Err(error) = channel.send(&ready, &[]).await {
+        return tracing::error!(%error, "the supervisor does not listen");
     }
+    // The supervisor says nothing more: whatever comes is its end.
+    let _ = channel.receive::<()>().await;
+}
+
+/// Where a browser finds a listener: on all addresses, at the one other hosts reach it by.
+fn shown(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let reachable = interfaces::reachable_at(address.port()).unwrap_or_default();
+    let same_family = |found: &&SocketAddr| address.is_ipv6() || found.is_ipv4();
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, address.port()));
+    reachable.iter().find(same_family).copied().unwrap_or(loopback)
 }

@@ -20,6 +20,9 @@ use crate::words;
 /// After a failed write everything that is not whole is looked at, and fetched, again after this.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether something was lost, while something was.
+const TURN: Duration = Duration::from_secs(1);
+
 /// A batch, and the content that is whole once it is durable.
 type Work = (BlockBatch, Option<(SpaceId, Cid)>);
 
@@ -41,18 +44,17 @@ impl Settler {
     ) -> std::io::Result<Self> {
         // One batch waits while another is written: more would only cost memory.
         let (work, queue) = sync_channel(1);
-        let hands = Hands { facts, shared, disk, lost: false };
+        let hands = Hands { facts, shared, disk };
         let run = move || hands.run(&queue);
         let thread = thread::Builder::new().name("settler".into()).spawn(run)?;
         Ok(Self { work: Some(work), thread: Some(thread) })
     }
 
-    /// Queues a batch; waits while one is being written and another waits.
-    pub(crate) fn submit(&self, batch: BlockBatch, whole: Option<(SpaceId, Cid)>) {
-        if let Some(work) = &self.work {
-            // The thread ends only after this handle.
-            let _ = work.send((batch, whole));
-        }
+    /// Queues a batch; waits while one is being written and another waits. Tells whether there is a
+    /// thread to write it: it ends only after this handle, unless it died.
+    #[must_use]
+    pub(crate) fn submit(&self, batch: BlockBatch, whole: Option<(SpaceId, Cid)>) -> bool {
+        self.work.as_ref().is_some_and(|work| work.send((batch, whole)).is_ok())
     }
 }
 
@@ -69,47 +71,54 @@ struct Hands {
     facts: mpsc::Sender<Input>,
     shared: Arc<Facts>,
     disk: Disk,
-    /// Whether blocks the replica takes for stored were lost to a failed write.
-    lost: bool,
 }
 
 impl Hands {
-    fn run(mut self, queue: &Receiver<Work>) {
+    fn run(self, queue: &Receiver<Work>) {
+        let mut waited = Duration::ZERO;
         loop {
-            let work = if self.lost {
-                match queue.recv_timeout(TRY_AGAIN) {
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.look_again();
-                        continue;
-                    }
-                    other => other.ok(),
+            match queue.recv_timeout(TURN) {
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) if !self.disk.has_lost() => {
+                    // Nothing is wrong: sleep until there is work.
+                    let Ok(work) = queue.recv() else { return };
+                    self.settle(work);
                 }
-            } else {
-                queue.recv().ok()
-            };
-            let Some((mut batch, whole)) = work else { return };
-            match batch.commit() {
-                Ok(()) => self.settled(whole),
-                Err(error) => {
-                    self.lost = true;
-                    self.disk.refused(words::of_store(&error));
-                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(work) => self.settle(work),
+            }
+            // Counted in turns, so that a transfer that never pauses does not put this off for ever.
+            waited = if self.disk.has_lost() { waited + TURN } else { Duration::ZERO };
+            if waited >= TRY_AGAIN {
+                waited = Duration::ZERO;
+                self.look_again();
+            }
+        }
+    }
+
+    fn settle(&self, (mut batch, whole): Work) {
+        match batch.commit() {
+            Ok(()) => self.settled(whole),
+            Err(error) => {
+                self.disk.lose();
+                self.disk.refused(words::of_store(&error));
             }
         }
     }
 
     fn settled(&self, whole: Option<(SpaceId, Cid)>) {
         self.disk.works();
-        if let Some((space, root)) = whole.filter(|_| !self.lost) {
-            self.shared.settle(&root);
+        if let Some((space, root)) = whole.filter(|_| !self.disk.has_lost()) {
+            self.shared.settle(space, root);
             tracing::info!(%space, %root, "content is here whole");
             self.disk.tell(News::Records);
         }
     }
 
-    fn look_again(&mut self) {
-        self.lost = false;
-        for (root, (space, size)) in self.shared.wanted() {
+    /// Has everything that is not known to be whole checked, and what is missing fetched, once more.
+    fn look_again(&self) {
+        self.disk.look_again();
+        for ((space, root), size) in self.shared.wanted() {
             let again = [Input::StopRoot { space, root }, Input::WantRoot { space, root, size }];
             for fact in again {
                 if self.facts.blocking_send(fact).is_err() {
@@ -125,11 +134,13 @@ impl Hands {
 pub(crate) struct Disk {
     desk: mpsc::Sender<Message>,
     failing: Arc<AtomicBool>,
+    /// Whether blocks that the replica takes for stored were lost to a failed write.
+    lost: Arc<AtomicBool>,
 }
 
 impl Disk {
     pub(crate) fn new(desk: mpsc::Sender<Message>) -> Self {
-        Self { desk, failing: Arc::default() }
+        Self { desk, failing: Arc::default(), lost: Arc::default() }
     }
 
     /// A write failed.
@@ -140,9 +151,26 @@ impl Disk {
 
     /// A write succeeded.
     pub(crate) fn works(&self) {
-        if self.failing.swap(false, Ordering::Relaxed) {
-            self.tell(News::DiskWorks);
+        if self.failing.load(Ordering::Relaxed)
+            && self.desk.try_send(Message::News(News::DiskWorks)).is_ok()
+        {
+            self.failing.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Blocks that were answered for are lost.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether blocks that were answered for are lost.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// What was lost is being looked for.
+    fn look_again(&self) {
+        self.lost.store(false, Ordering::Relaxed);
     }
 
     /// Passes news on to the desk. They only move pages: the desk takes the next ones when its queue is

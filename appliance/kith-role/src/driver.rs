@@ -1,35 +1,43 @@
-//! Runs a machine on tokio: inputs and time go in, outputs go to the hands.
+//! Runs a machine on tokio: facts and time go in, outputs go to the hands.
 
 use std::future::pending;
 
 use kith_core::machine::Machine;
-use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use crate::clock::SystemClock;
 
-/// Inputs taken at once before the hands hear that all is settled.
-const BATCH: usize = 32;
+/// What happened next, as the hands tell the driver.
+#[derive(Debug)]
+pub enum Next<I> {
+    /// A fact for the machine.
+    Input(I),
+    /// Nothing that the machine has to know; the hands only want to be heard by [`Hands::settled`].
+    Nothing,
+    /// The machine is to stop.
+    Stop,
+}
 
-/// What carries out the outputs of a machine.
+/// What carries out the outputs of a machine, and hears the world for it.
 pub trait Hands<M: Machine> {
-    /// Carries out one output. The machine waits meanwhile: hand long work to a task, and never wait
-    /// here for room in the machine's own inputs.
-    fn perform(&mut self, output: M::Output) -> impl Future<Output = ()> + Send;
+    /// Waits for what happens next. It may be dropped while it waits and called again, and must not lose
+    /// anything by that.
+    fn next(&mut self) -> impl Future<Output = Next<M::Input>> + Send;
+
+    /// Carries out one output. The machine waits meanwhile, so what takes long is for a task.
+    fn perform(&mut self, output: M::Output);
 
     /// The machine has nothing more to say for now: the moment for a snapshot.
     fn settled(&mut self, _machine: &M) {}
 }
 
-/// Drives `machine` until every sender of `inputs` is dropped, and gives it back with its hands.
+/// Drives `machine` until its hands say stop, and gives it back with them.
 pub async fn drive<M: Machine, H: Hands<M>>(
     mut machine: M,
     mut hands: H,
     clock: SystemClock,
-    mut inputs: mpsc::Receiver<M::Input>,
 ) -> (M, H) {
-    let mut batch = Vec::with_capacity(BATCH);
-    perform_all(&mut machine, &mut hands).await;
+    perform_all(&mut machine, &mut hands);
     loop {
         hands.settled(&machine);
         let due = machine.poll_timeout();
@@ -40,26 +48,26 @@ pub async fn drive<M: Machine, H: Hands<M>>(
             }
         };
         tokio::select! {
-            count = inputs.recv_many(&mut batch, BATCH) => {
-                if count == 0 {
-                    return (machine, hands);
-                }
-                for input in batch.drain(..) {
-                    machine.handle_input(clock.now(), input);
-                    perform_all(&mut machine, &mut hands).await;
-                }
-            }
-            () = alarm => {
-                machine.handle_timeout(clock.now());
-                perform_all(&mut machine, &mut hands).await;
-            }
+            biased;
+            next = hands.next() => match next {
+                Next::Input(input) => machine.handle_input(clock.now(), input),
+                Next::Nothing => {}
+                Next::Stop => return (machine, hands),
+            },
+            () = alarm => {}
+        }
+        perform_all(&mut machine, &mut hands);
+        // Not left to the alarm alone, which hands that always have something next would starve.
+        if machine.poll_timeout().is_some_and(|at| at <= clock.now()) {
+            machine.handle_timeout(clock.now());
+            perform_all(&mut machine, &mut hands);
         }
     }
 }
 
-async fn perform_all<M: Machine, H: Hands<M>>(machine: &mut M, hands: &mut H) {
+fn perform_all<M: Machine, H: Hands<M>>(machine: &mut M, hands: &mut H) {
     while let Some(output) = machine.poll_output() {
-        hands.perform(output).await;
+        hands.perform(output);
     }
 }
 
@@ -68,6 +76,7 @@ mod tests {
     use std::time::Duration;
 
     use kith_core::time::Instant;
+    use tokio::sync::mpsc;
 
     use super::*;
 
@@ -80,7 +89,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(3_600)).await;
             drop(sender);
         };
-        let running = drive(Heart::default(), Log::default(), SystemClock::start(), inputs);
+        let running = drive(Heart::default(), Log::of(inputs), SystemClock::start());
         let ((_, log), ()) = tokio::join!(running, end);
         assert_eq!(log.said.len(), 144);
         assert_eq!(log.said[143].as_micros(), 3_600_000_000);
@@ -96,12 +105,24 @@ mod tests {
             }
             drop(sender);
         };
-        let running = drive(Heart::default(), Log::default(), SystemClock::start(), inputs);
+        let running = drive(Heart::default(), Log::of(inputs), SystemClock::start());
         let ((heart, log), ()) = tokio::join!(running, end);
         let seconds: Vec<_> = log.said.iter().map(|at| at.as_micros() / 1_000_000).collect();
         assert_eq!(seconds, [10, 20, 30, 40, 50]);
         assert_eq!(heart.inputs, 5);
         assert!(log.settled >= 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_is_due_comes_up_however_much_there_is_to_hear() {
+        let (sender, inputs) = mpsc::channel(100);
+        for _ in 0..100 {
+            sender.try_send(()).unwrap();
+        }
+        drop(sender);
+        let heart = Heart { hasty: true, ..Heart::default() };
+        let (heart, _) = drive(heart, Log::of(inputs), SystemClock::start()).await;
+        assert!(heart.timeouts >= 100, "{}", heart.timeouts);
     }
 
     #[tokio::test(start_paused = true)]
@@ -112,7 +133,7 @@ mod tests {
         }
         drop(sender);
         let heart = Heart { hasty: true, ..Heart::default() };
-        let (heart, _) = drive(heart, Log::default(), SystemClock::start(), inputs).await;
+        let (heart, _) = drive(heart, Log::of(inputs), SystemClock::start()).await;
         assert_eq!(heart.inputs, 8);
     }
 
@@ -122,6 +143,7 @@ mod tests {
         last: Instant,
         beats: Vec<Instant>,
         inputs: usize,
+        timeouts: usize,
         hasty: bool,
     }
 
@@ -136,6 +158,7 @@ mod tests {
         }
 
         fn handle_timeout(&mut self, now: Instant) {
+            self.timeouts += 1;
             if now >= self.last + BEAT {
                 self.last = now;
                 self.beats.push(now);
@@ -151,14 +174,24 @@ mod tests {
         }
     }
 
-    #[derive(Default)]
     struct Log {
+        inputs: mpsc::Receiver<()>,
         said: Vec<Instant>,
         settled: usize,
     }
 
+    impl Log {
+        fn of(inputs: mpsc::Receiver<()>) -> Self {
+            Self { inputs, said: Vec::new(), settled: 0 }
+        }
+    }
+
     impl Hands<Heart> for Log {
-        async fn perform(&mut self, at: Instant) {
+        async fn next(&mut self) -> Next<()> {
+            self.inputs.recv().await.map_or(Next::Stop, Next::Input)
+        }
+
+        fn perform(&mut self, at: Instant) {
             self.said.push(at);
         }
 

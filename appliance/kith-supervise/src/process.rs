@@ -33,6 +33,9 @@ pub struct Recipe {
 const MEMORY: [(&str, &str); 2] =
     [("MALLOC_MMAP_THRESHOLD_", "4194304"), ("MALLOC_ARENA_MAX", "2")];
 
+/// What of our environment a role needs; all else might hold what is none of its business.
+const PASSED_ON: [&str; 4] = ["KITH_LOG", "RUST_BACKTRACE", "LANG", "TZ"];
+
 /// A role's process and the channel to it.
 #[derive(Debug)]
 pub struct Process {
@@ -77,6 +80,8 @@ impl Process {
         let (mut channel, theirs) = Channel::pair(MAX_MESSAGE).map_err(StartError::Pair)?;
         let child = Command::new("/proc/self/exe")
             .args(&recipe.arguments)
+            .env_clear()
+            .envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .envs(MEMORY)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())

@@ -40,6 +40,22 @@ pub(super) fn forget_high_water(pids: &[u32]) -> Result<()> {
     Ok(())
 }
 
+/// Touches so many bytes of memory and lets go of them, so that what is measured next does not pay for
+/// their first use: virtual machines give pages back to their host and get them again slowly, which
+/// makes the first of two equal runs several times as dear as the second.
+pub(super) fn warm_memory(bytes: u64) {
+    const PAGE: usize = 4_096;
+    const PIECE: usize = 64 << 20;
+    let mut pieces = Vec::new();
+    let mut left = usize::try_from(bytes).unwrap_or(usize::MAX);
+    while left > 0 {
+        let mut piece = vec![0_u8; left.min(PIECE)];
+        piece.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
+        left -= piece.len();
+        pieces.push(std::hint::black_box(piece));
+    }
+}
+
 /// Bytes these processes have caused to be written to the disk.
 pub(super) fn written(pids: &[u32]) -> Result<f64> {
     sum(pids, "io", "write_bytes:")

@@ -96,6 +96,7 @@ pub(super) fn transfer(scratch: &Path, from: &Path) -> Result<Run> {
     receiver.share(&to, &sender, true)?;
     wait(PATIENCE, "the two are connected", || sender.connected(&receiver))?;
 
+    super::cost::warm_memory(3 * bytes_in(from)?);
     let before = sender.cpu()? + receiver.cpu()?;
     let start = Instant::now();
     sender.share(from, &receiver, false)?;

@@ -105,10 +105,11 @@ pub(super) fn kith(folder: &Path, path: &Path) -> Result<Run> {
     let name = path.file_name().and_then(|n| n.to_str()).context("a name in UTF-8")?;
     // What was imported before the other side may know it would be on its way before the clock starts;
     // so the clock runs from the answer of `files add`, which comes with the record, not before.
-    let start = Instant::now();
     let cpu_idle = cost::cpu(&anna.pids())? + cost::cpu(&bert.pids())?;
+    cost::warm_memory(3 * bytes_in(path)?);
     cost::forget_high_water(&anna.pids())?;
     cost::forget_high_water(&bert.pids())?;
+    let start = Instant::now();
     anna.kith(&["files", "add", path.to_str().context("a path in UTF-8")?])?;
     let import = start.elapsed().as_secs_f64();
     let imported = cost::cpu(&anna.pids())? + cost::cpu(&bert.pids())?;
@@ -160,6 +161,7 @@ pub(super) fn raw_quinn(folder: &Path, source: &Path) -> Result<(f64, f64)> {
     let mut address = String::new();
     let pipe = server.stdout.take().context("its output")?;
     BufReader::new(pipe).read_line(&mut address).context("read its address")?;
+    cost::warm_memory(3 * bytes_in(source)?);
     let before = children_cpu()?;
     let start = Instant::now();
     let status = Command::new(&own)

@@ -23,6 +23,12 @@ const GLOBAL_BURST: u32 = 30;
 /// The name of the bucket that all tries share.
 const EVERYBODY: &str = "*";
 
+/// How the buckets of those begin who have not signed in here before.
+const STRANGERS: &str = "source/";
+
+/// The bucket of the box's own command line.
+const SOCKET: &str = "source/socket";
+
 /// Counts tries.
 #[derive(Debug, Default)]
 pub(crate) struct Limiter {
@@ -41,16 +47,20 @@ impl Limiter {
     /// # Errors
     /// How long to wait when the bucket is empty.
     pub(crate) fn take(&mut self, now: UnixTime, who: &str) -> Result<(), Duration> {
-        let shared = !who.starts_with("device/");
-        if shared {
+        // First from one's own, or a guesser who is turned away would still empty everybody's.
+        self.take_from(now, who, BURST)?;
+        if who.starts_with(STRANGERS) && who != SOCKET {
             self.take_from(now, EVERYBODY, GLOBAL_BURST)?;
         }
-        self.take_from(now, who, BURST)
+        Ok(())
     }
 
-    /// Gives the tries of `who` back after a success.
-    pub(crate) fn forgive(&mut self, who: &str) {
-        self.buckets.remove(who);
+    /// Gives `who` back the try that succeeded; not more, or a guesser with an account of their own
+    /// could go on for ever.
+    pub(crate) fn give_back(&mut self, who: &str) {
+        if let Some(bucket) = self.buckets.get_mut(who) {
+            bucket.left = bucket.left.saturating_add(1).min(BURST);
+        }
     }
 
     fn take_from(&mut self, now: UnixTime, who: &str, burst: u32) -> Result<(), Duration> {
@@ -116,6 +126,28 @@ mod tests {
         let taken =
             (0..1_000).filter(|i| limiter.take(NOON, &format!("source/{i}")).is_ok()).count();
         assert_eq!(taken, 30);
+        assert!(limiter.take(NOON, SOCKET).is_ok());
+        assert!(limiter.take(NOON, "change/owner").is_ok());
+    }
+
+    #[test]
+    fn one_guesser_who_is_turned_away_locks_nobody_else_out() {
+        let mut limiter = Limiter::default();
+        for _ in 0..1_000 {
+            let _ = limiter.take(NOON, "source/guesser");
+        }
+        assert!(limiter.take(NOON, "source/neighbour").is_ok());
+    }
+
+    #[test]
+    fn a_success_gives_back_one_try_and_no_more() {
+        let mut limiter = Limiter::default();
+        for _ in 0..5 {
+            limiter.take(NOON, "source/a").unwrap();
+        }
+        limiter.give_back("source/a");
+        assert!(limiter.take(NOON, "source/a").is_ok());
+        assert!(limiter.take(NOON, "source/a").is_err());
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(crate) struct Who {
     pub principal: Principal,
     /// The account id and key; nothing for a visitor.
     pub account: Option<(String, AuthorId)>,
+    /// Whether a token speaks for the account.
+    pub by_token: bool,
 }
 
 impl Accounts {
@@ -112,6 +114,9 @@ impl Accounts {
     /// When the box is claimed already or the name is no good.
     pub(crate) fn claim(&mut self, name: &str, passphrase: Hash) -> Result<(), Refusal> {
         check_account_name(name)?;
+        if self.named(name).is_some() {
+            return Err(taken());
+        }
         let owner = self.accounts.get(OWNER).filter(|owner| owner.passphrase.is_none());
         let owner = owner.cloned().ok_or_else(already_claimed)?;
         let entry = AccountEntry { name: name.into(), passphrase: Some(passphrase), ..owner };
@@ -133,13 +138,15 @@ impl Accounts {
         self.accounts.get(id)?.passphrase.as_ref()
     }
 
-    /// Changes a passphrase and ends every other session of the account.
+    /// Changes a passphrase and ends every other session of the account, and its tokens: whoever
+    /// changes it may do so because somebody else had it.
     pub(crate) fn set_passphrase(&mut self, id: &str, passphrase: Hash, keep: Option<&str>) {
         if let Some(entry) = self.accounts.get(id).cloned() {
             self.put_account(id, AccountEntry { passphrase: Some(passphrase), ..entry });
         }
         self.end_sessions(id, keep);
         self.forget_devices(id);
+        self.end_tokens(id);
     }
 
     /// Everybody with an account.
@@ -190,10 +197,7 @@ impl Accounts {
             ));
         }
         if self.named(name).is_some() {
-            return Err(Refusal::new(
-                RefusalKind::Exists,
-                "somebody here has this name; choose another",
-            ));
+            return Err(taken());
         }
         Ok(())
     }
@@ -265,10 +269,15 @@ impl Accounts {
     /// # Errors
     /// When a bearer token is wrong or expired.
     pub(crate) fn who(&mut self, now: UnixTime, credential: &Credential) -> Result<Who, Refusal> {
-        let visitor = Who { principal: Principal::visitor(), account: None };
+        let visitor = Who { principal: Principal::visitor(), account: None, by_token: false };
         match credential {
             Credential::Visitor => Ok(visitor),
-            Credential::Socket => Ok(self.principal(OWNER, full()).unwrap_or(visitor)),
+            Credential::Socket => {
+                // Whoever holds the box holds it, whatever became of the account that made it.
+                let mut who = self.principal(OWNER, full()).unwrap_or(visitor);
+                who.principal.role = Some(AccountRole::Owner);
+                Ok(who)
+            }
             Credential::Session(secret) => Ok(self.session(now, secret).unwrap_or(visitor)),
             Credential::Bearer(secret) => self.token(now, secret).ok_or_else(|| {
                 Refusal::new(RefusalKind::WrongSecret, "this token is wrong, revoked or expired")
@@ -287,7 +296,7 @@ impl Accounts {
             session: None,
             form_token: None,
         };
-        Some(Who { principal, account: Some((id.to_owned(), account.author)) })
+        Some(Who { principal, account: Some((id.to_owned(), account.author)), by_token: false })
     }
 
     fn put_account(&mut self, id: &str, entry: AccountEntry) {
@@ -340,6 +349,10 @@ fn full() -> Vec<Scope> {
 
 fn check_account_name(name: &str) -> Result<(), Refusal> {
     check_name(name).map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))
+}
+
+fn taken() -> Refusal {
+    Refusal::new(RefusalKind::Exists, "somebody here has this name; choose another")
 }
 
 /// The refusal for a second claim.

@@ -16,6 +16,9 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 /// Every session ends after this.
 const ABSOLUTE: Duration = Duration::from_secs(12 * 3600);
 
+/// How far a clock may be set back while people are signed in.
+const CLOCK_ERROR: Duration = Duration::from_secs(300);
+
 /// Sessions an account has at one time; the oldest goes first.
 const MAX_SESSIONS: usize = 20;
 
@@ -119,7 +122,9 @@ impl Accounts {
         let found = self.sessions.iter().find(|(_, s)| secret::same(&s.secret, &digest));
         let (id, entry) = found.map(|(id, entry)| (id.clone(), entry.clone()))?;
         let used = *self.used.get(&id).unwrap_or(&now);
-        if now.since(used) > IDLE || now.since(entry.since) > ABSOLUTE {
+        // A clock that was ahead when the session was opened must not keep it open for ever.
+        let from_the_future = entry.since > now + CLOCK_ERROR || used > now + CLOCK_ERROR;
+        if from_the_future || now.since(used) > IDLE || now.since(entry.since) > ABSOLUTE {
             self.drop_session(&id);
             return None;
         }

@@ -7,7 +7,6 @@ use std::ops::Range;
 use bytes::Bytes;
 use kith_core::cid::{Cid, Codec};
 use kith_core::unixfs::{RangeReader, Step, car, links};
-use kith_store::Store;
 
 use super::{ContentError, walk};
 
@@ -16,14 +15,14 @@ use super::{ContentError, walk};
 /// # Errors
 /// When a block is missing or no good, or `give` fails.
 pub(crate) fn file(
-    store: &Store,
+    of: walk::Of<'_>,
     (root, range): (Cid, Range<u64>),
     give: &mut dyn FnMut(Bytes) -> Result<(), ContentError>,
 ) -> Result<(), ContentError> {
     let mut reader = RangeReader::new(root, range);
     loop {
         match reader.step() {
-            Step::Need(cid) => reader.supply(&cid, &walk::block(store, &cid)?)?,
+            Step::Need(cid) => reader.supply(&cid, &walk::block(of, &cid)?)?,
             Step::Item(bytes) => give(bytes)?,
             Step::Done => return Ok(()),
         }
@@ -35,7 +34,7 @@ pub(crate) fn file(
 /// # Errors
 /// When a block is missing or no good, or the bytes cannot be written.
 pub(crate) fn export(
-    store: &Store,
+    of: walk::Of<'_>,
     root: Cid,
     to: &mut impl Write,
     progress: &mut dyn FnMut(u64),
@@ -48,7 +47,7 @@ pub(crate) fn export(
         if !written.insert(*cid.digest()) {
             continue;
         }
-        let block = walk::block(store, &cid)?;
+        let block = walk::block(of, &cid)?;
         to.write_all(&car::frame_head(&cid, block.len()))?;
         to.write_all(&block)?;
         done += block.len() as u64;

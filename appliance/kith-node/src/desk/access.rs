@@ -81,7 +81,11 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let scopes = &who.principal.scopes;
     let bearer = matches!(credential, Credential::Bearer(_));
-    if bearer && !scopes.contains(&scope) && !scopes.contains(&Scope::Admin) {
+    if bearer
+        && right != Right::Anyone
+        && !scopes.contains(&scope)
+        && !scopes.contains(&Scope::Admin)
+    {
         return Err(Refusal::new(
             RefusalKind::NotAllowed,
             "this token does not have the scope for that; make one that does",

@@ -36,6 +36,10 @@ impl Desk {
             Command::AccountRole { name, role } => self.accounts.set_role(&name, role).map(done),
             Command::AccountRemove { name } => self.accounts.remove(&name).map(done),
             Command::Tokens => Ok(Reply::Tokens(self.accounts.tokens(account))),
+            Command::TokenCreate { .. } if who.by_token => Err(Refusal::new(
+                RefusalKind::NotAllowed,
+                "a token makes no other tokens; sign in for that",
+            )),
             Command::TokenCreate { name, scopes, days } => self
                 .accounts
                 .create_token(now, account, (&name, &scopes, days))
@@ -52,6 +56,6 @@ const fn done(_: ()) -> Reply {
 
 /// A command that came to the wrong room: a fault of ours, never of the caller.
 pub(super) fn misrouted(command: &Command) -> Refusal {
-    tracing::error!(?command, "a command came to the wrong room");
+    tracing::error!(command = ?std::mem::discriminant(command), "a command came to the wrong room");
     Refusal::new(RefusalKind::Internal, "the box mislaid this command; please report it")
 }

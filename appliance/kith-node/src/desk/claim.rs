@@ -112,7 +112,7 @@ impl Desk {
         let go_on: GoOn = Box::new(move |desk, hash| {
             let hash = hash.ok_or_else(super::busy)?;
             desk.accounts.claim(&name, hash)?;
-            desk.limiter.forgive(&from(&source));
+            desk.limiter.give_back(&from(&source));
             desk.name_box(now, &box_name)?;
             desk.name_owner(&name)?;
             desk.claim = None;
@@ -140,7 +140,7 @@ impl Desk {
         self.try_from(now, &bucket)?;
         let hash = known.map(|(_, hash)| hash);
         let go_on: GoOn = Box::new(move |desk, _| {
-            desk.limiter.forgive(&bucket);
+            desk.limiter.give_back(&bucket);
             let id = id.ok_or_else(super::busy)?;
             let browser = Browser { agent: &agent, source: &source, device: device.as_deref() };
             desk.accounts.open_session(now, &id, browser).map(Reply::LoggedIn)
@@ -183,7 +183,7 @@ impl Desk {
             let author = keys.new_author().map_err(|error| words::of_key(&error))?.author_id();
             let new = NewAccount { name: name.clone(), author, passphrase };
             let id = desk.accounts.join(now, &link, new)?;
-            desk.limiter.forgive(&from(&source));
+            desk.limiter.give_back(&from(&source));
             desk.let_into_spaces(now, &author, &name)?;
             let browser = Browser { agent: "", source: &source, device: None };
             desk.accounts.open_session(now, &id, browser).map(Reply::LoggedIn)

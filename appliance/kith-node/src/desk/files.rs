@@ -96,7 +96,7 @@ impl Desk {
             let path = joined(folder.path, &entry.name);
             let line = match entry.kind {
                 FileKind::Put(put) => self.line(folder.place, path, &put),
-                FileKind::Implied => implied(path),
+                FileKind::Implied => implied(folder.place, path),
             };
             end = Some(entry.name.clone());
             lines.insert(entry.name, line);
@@ -122,14 +122,17 @@ impl Desk {
         (wanted, limit): (&dyn Fn(&str) -> bool, usize),
         lines: &mut BTreeMap<String, FileEntry>,
     ) -> Result<(), Refusal> {
-        let Some(found) = walk::find(&self.store, cover.put.root, &cover.inside)? else {
+        let Some(found) =
+            walk::find((&self.store, &folder.place.id), cover.put.root, &cover.inside)?
+        else {
             return Ok(());
         };
-        let listed = walk::list(&self.store, found.root)?;
+        let listed = walk::list((&self.store, &folder.place.id), found.root)?;
         for item in listed.into_iter().filter(|item| wanted(&item.name)).take(limit) {
             let path = joined(folder.path, &item.name);
             // A block that has not arrived yet is taken for a file of the size its folder says.
-            let stat = walk::describe(&self.store, item.cid).map(|found| found.stat);
+            let stat =
+                walk::describe((&self.store, &folder.place.id), item.cid).map(|found| found.stat);
             let here = stat.is_ok();
             let line = self.inner(
                 folder.place,
@@ -149,12 +152,12 @@ impl Desk {
         let at = At { space: &place.id, collection, path: &path };
         match views::file(&self.store.views(), at, self.clock.visible()) {
             Located::Nothing => Err(nothing_there()),
-            Located::Implied => Ok(implied(path)),
+            Located::Implied => Ok(implied(place, path)),
             Located::Put(cover) if cover.inside.is_empty() => {
                 Ok(self.line(place, path, &cover.put))
             }
             Located::Put(cover) => {
-                let found = walk::find(&self.store, cover.put.root, &cover.inside)?;
+                let found = walk::find((&self.store, &place.id), cover.put.root, &cover.inside)?;
                 let found = found.ok_or_else(nothing_there)?;
                 Ok(self.inner(place, path, &cover.put, (found.root, found.stat)))
             }
@@ -180,7 +183,7 @@ impl Desk {
             .block_in(&place.id, &root)
             .map_err(|e| crate::words::of_store(&e))?
             .ok_or_else(missing)?;
-        let found = walk::describe(&self.store, root)?;
+        let found = walk::describe((&self.store, &place.id), root)?;
         let truth = match found.stat {
             Stat::File { size } => (size, false),
             Stat::Folder => (size, true),
@@ -207,11 +210,15 @@ impl Desk {
     }
 
     fn line(&self, place: &Place, path: String, put: &Put) -> FileEntry {
-        let transfer = self.transfers.iter().find(|transfer| transfer.root == put.root);
-        let wanted = self.hub.is_wanted(&put.root);
+        let transfer = self
+            .transfers
+            .iter()
+            .find(|transfer| (transfer.space, transfer.root) == (place.id, put.root));
+        let wanted = self.hub.is_wanted(&place.id, &put.root);
         let without_news = if wanted { 0 } else { put.size };
         let here = transfer.map_or(without_news, |transfer| transfer.here.min(put.size));
         FileEntry {
+            space: place.id.to_string(),
             path,
             folder: put.folder,
             root: Some(put.root.to_string()),
@@ -243,8 +250,9 @@ impl Desk {
     }
 }
 
-fn implied(path: String) -> FileEntry {
+fn implied(place: &Place, path: String) -> FileEntry {
     FileEntry {
+        space: place.id.to_string(),
         path,
         folder: true,
         root: None,

@@ -50,8 +50,9 @@ impl Desk {
         let known: Option<SpaceEntry> = ledger::get(&self.store, &ledger::space_key(&space));
         match known {
             Some(entry) if entry.joining.is_none() => return Ok((space, false)),
-            Some(_) => return Ok((space, true)),
-            None => {}
+            Some(_) if self.has_asked(&space, &author)? => return Ok((space, true)),
+            // Begun and broken off before the join record was written: begun again.
+            Some(_) | None => {}
         }
         if self.clock.trusted() && invite.expires() <= now {
             return Err(bad("this invite has expired; ask for a new one".into()));
@@ -82,7 +83,9 @@ impl Desk {
         let entry = SpaceEntry { since: now, own: false, joining: Some(code.to_owned()) };
         let change = ledger::set(ledger::space_key(&space), &entry);
         ledger::write(&self.store, &[change]).map_err(|error| words::of_store(&error))?;
-        let join = self.pen.write(&key, (Some(space), Class::Gov), body)?;
+        let join = self.pen.write(&key, (Some(space), Class::Gov), body).inspect_err(|_| {
+            let _ = ledger::write(&self.store, &[ledger::unset(ledger::space_key(&space))]);
+        })?;
         self.hub.tell(Input::JoinStarted {
             invite: Box::new(invite.clone()),
             join: Box::new(join.clone()),
@@ -90,6 +93,16 @@ impl Desk {
         });
         self.revisions.peers += 1;
         Ok(())
+    }
+
+    /// Whether a join record of `author` in the space is written.
+    fn has_asked(
+        &self,
+        space: &SpaceId,
+        author: &kith_core::identity::AuthorId,
+    ) -> Result<bool, Refusal> {
+        let last = self.store.last_of(space, &Class::Gov, author);
+        Ok(last.map_err(|error| words::of_store(&error))?.is_some())
     }
 
     /// The name the owner goes by; before the claim the box's words.
@@ -109,10 +122,10 @@ impl Desk {
             let entry = SpaceEntry { joining: None, ..entry };
             let change = ledger::set(ledger::space_key(&space), &entry);
             if let Err(error) = ledger::write(&self.store, &[change]) {
-                self.disk = Some(words::of_store(&error));
+                self.disk_refused(words::of_store(&error));
             }
         }
-        opening::want_content(&self.store, &self.clock, &self.hub, &space);
+        opening::want_content(&self.store, &self.hub, &space);
         self.revisions.peers += 1;
         let who = self.accounts.who(self.clock.wall(), &kith_model::caller::Credential::Socket);
         let shown = who.and_then(|who| self.shown_space(&who, &space)).map(Reply::Space);
@@ -124,7 +137,7 @@ impl Desk {
     pub(super) fn join_failed(&mut self, space: SpaceId, why: &str) {
         let change = ledger::unset(ledger::space_key(&space));
         if let Err(error) = ledger::write(&self.store, &[change]) {
-            self.disk = Some(words::of_store(&error));
+            self.disk_refused(words::of_store(&error));
         }
         self.hub.tell(Input::SpaceClosed { space });
         self.revisions.peers += 1;

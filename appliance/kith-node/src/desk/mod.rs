@@ -17,6 +17,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,11 +25,12 @@ use std::sync::Arc;
 use kith_core::record::SpaceId;
 use kith_core::time::UnixTime;
 use kith_files::Files;
-use kith_model::caller::Credential;
+use kith_model::caller::{Credential, Scope};
 use kith_model::command::{Command, Request};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::{Revisions, Status};
+use kith_proto::governance::Governance;
 use kith_store::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -136,8 +138,13 @@ pub(crate) struct Desk {
     peers: Vec<kith_proto::replica::PeerSnapshot>,
     transfers: Vec<kith_proto::replica::TransferSnapshot>,
     joining: BTreeMap<SpaceId, Vec<Answerer>>,
-    disk: Option<Refusal>,
+    /// What the disk said last, and when, until it works again.
+    disk: Option<(Refusal, UnixTime)>,
     revisions: Revisions,
+    /// Whether the published status may be out of date.
+    stale: bool,
+    /// Governance by space, as of so many records in the store.
+    governed: RefCell<(u64, BTreeMap<SpaceId, Arc<Governance>>)>,
 }
 
 impl core::fmt::Debug for Desk {
@@ -182,6 +189,8 @@ impl Desk {
             joining: BTreeMap::new(),
             disk: None,
             revisions: Revisions::default(),
+            stale: false,
+            governed: RefCell::default(),
         };
         desk.first_start()?;
         desk.publish();
@@ -201,7 +210,8 @@ impl Desk {
                 break;
             }
             self.take(message);
-            if messages.is_empty() {
+            if self.stale && messages.is_empty() {
+                self.stale = false;
                 self.publish();
             }
         }
@@ -213,8 +223,14 @@ impl Desk {
             Message::WhereToWrite(credential, space, reply) => {
                 let _ = reply.send(self.where_to_write(&credential, space.as_deref()));
             }
-            Message::Hashed(go_on) => go_on(self),
-            Message::News(news) => self.news(news),
+            Message::Hashed(go_on) => {
+                self.stale = true;
+                go_on(self);
+            }
+            Message::News(news) => {
+                self.stale = true;
+                self.news(news);
+            }
             Message::Stop => {}
         }
     }
@@ -225,6 +241,7 @@ impl Desk {
             Ok(who) => who,
             Err(refusal) => return answer(reply, Err(refusal)),
         };
+        self.stale |= request.command.right().1 != Scope::Read;
         let mut reply = Some(reply);
         let outcome = self.carry_out(now, &who, request, &mut reply);
         let outcome = match (outcome, self.save()) {
@@ -263,7 +280,7 @@ impl Desk {
             access::Room::Spaces => self.space_command(now, who, command),
             access::Room::Board => self.board_command(who, command),
             access::Room::Files => self.file_command(who, command),
-            access::Room::Peers => self.peer_command(command),
+            access::Room::Peers => self.peer_command(who, command),
             access::Room::Box => self.box_command(who, command),
         }
     }
@@ -280,7 +297,10 @@ impl Desk {
 
     /// Remembers that the disk refused, for the overview, and passes the words on.
     fn disk_refused(&mut self, refusal: Refusal) -> Refusal {
-        self.disk = Some(refusal.clone());
+        if matches!(refusal.kind, RefusalKind::NoSpace | RefusalKind::DiskFailed) {
+            let since = self.disk.as_ref().map_or_else(|| self.clock.wall(), |(_, since)| *since);
+            self.disk = Some((refusal.clone(), since));
+        }
         refusal
     }
 
@@ -303,7 +323,9 @@ impl Desk {
             News::Joined(space) => self.joined(space),
             News::JoinFailed(space, why) => self.join_failed(space, &why),
             News::TimeConfirmed(now) => self.time_confirmed(now),
-            News::DiskFailed(refusal) => self.disk = Some(refusal),
+            News::DiskFailed(refusal) => {
+                self.disk_refused(refusal);
+            }
             News::DiskWorks => self.disk = None,
             News::Addresses(addresses) => self.hub.set_addresses(addresses),
         }

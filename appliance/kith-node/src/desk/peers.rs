@@ -1,16 +1,18 @@
 //! Other boxes at the desk.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use kith_core::identity::NodeId;
 use kith_model::command::Command;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status;
+use kith_proto::governance::Governance;
 use kith_proto::replica::{Input, PeerSnapshot, PeerState, Via};
-use kith_proto::views;
 
 use super::{Desk, accounts};
+use crate::account::Who;
 use crate::{ledger, words};
 
 /// Addresses somebody typed that are kept.
@@ -23,10 +25,10 @@ const MAX_KNOWN: usize = 512;
 const MAX_ADDRESSES: usize = 4;
 
 impl Desk {
-    pub(super) fn peer_command(&mut self, command: Command) -> Result<Reply, Refusal> {
+    pub(super) fn peer_command(&mut self, who: &Who, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Peers => {
-                Ok(Reply::Peers(self.peers.iter().map(|p| self.shown_peer(p)).collect()))
+                Ok(Reply::Peers(self.peers.iter().map(|p| self.shown_peer(who, p)).collect()))
             }
             Command::PeerAdd { address } => self.add_peer(&address),
             Command::PeerForget { peer } => self.forget_peer(&peer),
@@ -65,11 +67,11 @@ impl Desk {
         Ok(Reply::Done)
     }
 
-    fn shown_peer(&self, peer: &PeerSnapshot) -> status::Peer {
-        let spaces = peer
-            .spaces
-            .iter()
-            .map(|space| views::governance(&self.store.views(), space).unwrap_or_default());
+    fn shown_peer(&self, who: &Who, peer: &PeerSnapshot) -> status::Peer {
+        // Whoever is not in a space learns neither its name nor who is.
+        let me = who.account.as_ref().map(|(_, author)| *author);
+        let mine = |gov: &Arc<Governance>| me.is_some_and(|me| gov.role(&me).is_some());
+        let spaces = peer.spaces.iter().map(|space| self.governance(space)).filter(mine);
         let spaces: Vec<_> = spaces.collect();
         let name = peer.authors.iter().find_map(|author| {
             let member = spaces.iter().find_map(|gov| gov.members.get(author))?;
@@ -96,7 +98,7 @@ impl Desk {
             address: peer.address.map(|address| address.to_string()),
             rtt_us: link.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
             seen: peer.seen.map(|seen| seen.as_millis()),
-            spaces: spaces.into_iter().map(|gov| gov.name).collect(),
+            spaces: spaces.iter().map(|gov| gov.name.clone()).collect(),
             in_sync: peer.in_sync.map(|at| at.as_millis()),
             sent_bytes: peer.sent_bytes,
             received_bytes: peer.received_bytes,
@@ -124,7 +126,7 @@ impl Desk {
         let mut changes = self.surplus_peers();
         changes.push(ledger::set(key, &ledger::PeerEntry { addresses, seen: now }));
         if let Err(error) = ledger::write(&self.store, &changes) {
-            self.disk = Some(words::of_store(&error));
+            self.disk_refused(words::of_store(&error));
         }
     }
 
@@ -136,23 +138,16 @@ impl Desk {
     }
 }
 
-/// An address and port; a host name is looked up once.
+/// An address and port. Host names were looked up at the door.
 fn parse_address(text: &str) -> Result<SocketAddr, Refusal> {
-    let bad = || {
+    let parsed: Option<SocketAddr> = text.parse().ok();
+    let good = |address: &SocketAddr| {
+        address.port() != 0 && !address.ip().is_unspecified() && !address.ip().is_multicast()
+    };
+    parsed.filter(good).ok_or_else(|| {
         Refusal::new(
             RefusalKind::Invalid,
-            "an address is an IP address or host name and a port, as in 192.168.77.1:7000 or box.local:7000",
+            "an address is an IP address or a host name that can be looked up, and a port, as in 192.168.77.1:7000 or box.local:7000",
         )
-    };
-    if text.len() > 300 {
-        return Err(bad());
-    }
-    let address = match text.parse() {
-        Ok(address) => address,
-        Err(_) => text.to_socket_addrs().map_err(|_| bad())?.next().ok_or_else(bad)?,
-    };
-    if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() {
-        return Err(bad());
-    }
-    Ok(address)
+    })
 }

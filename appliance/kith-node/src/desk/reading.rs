@@ -1,5 +1,8 @@
 //! What a caller may read: spaces by name or default, and the classes a visitor sees.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use kith_core::body::SpaceRole;
 use kith_core::identity::{AuthorId, SecretKey};
 use kith_core::record::{Class, SpaceId};
@@ -22,7 +25,7 @@ pub(super) struct Place {
     /// Its id.
     pub id: SpaceId,
     /// Its people and rules.
-    pub gov: Governance,
+    pub gov: Arc<Governance>,
 }
 
 impl Place {
@@ -65,8 +68,19 @@ impl Desk {
         };
         let known = ledger::get::<SpaceEntry>(&self.store, &ledger::space_key(&id));
         known.ok_or_else(no_space)?;
-        let gov = views::governance(&self.store.views(), &id).unwrap_or_default();
-        Ok(Place { id, gov })
+        Ok(Place { id, gov: self.governance(&id) })
+    }
+
+    /// A space's people and rules. Kept until there is another record in the store, since every page
+    /// asks for them several times.
+    pub(super) fn governance(&self, space: &SpaceId) -> Arc<Governance> {
+        let records = self.store.counts().records;
+        let mut kept = self.governed.borrow_mut();
+        if kept.0 != records {
+            *kept = (records, BTreeMap::new());
+        }
+        let read = || Arc::new(views::governance(&self.store.views(), space).unwrap_or_default());
+        Arc::clone(kept.1.entry(*space).or_insert_with(read))
     }
 
     /// The space a command means, if the caller may read `class` of it.

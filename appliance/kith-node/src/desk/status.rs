@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use kith_core::record::SpaceId;
+use kith_core::time::UnixTime;
 use kith_model::command::Command;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
@@ -13,6 +15,7 @@ use kith_proto::views;
 use super::{Desk, accounts, reading};
 use crate::account::Who;
 use crate::ledger;
+use crate::opening::EVERYTHING;
 
 /// Less than this many bytes free is worth a word.
 const LITTLE_SPACE: u64 = 128 << 20;
@@ -76,7 +79,13 @@ impl Desk {
     }
 
     fn shown_transfers(&self) -> Vec<Transfer> {
+        // The status is the same for all accounts, so it names only what all of them may see.
+        let everybodys = |space: &SpaceId| {
+            let gov = self.governance(space);
+            self.accounts.authors().all(|author| gov.role(&author).is_some())
+        };
         let spaces: BTreeSet<_> = self.transfers.iter().map(|transfer| transfer.space).collect();
+        let spaces: BTreeSet<_> = spaces.into_iter().filter(everybodys).collect();
         let roots = spaces
             .iter()
             .flat_map(|space| views::live_roots(&self.store.views(), space, self.clock.visible()));
@@ -94,41 +103,51 @@ impl Desk {
 
     /// Stops fetching what nobody lists any more.
     pub(super) fn stop_unlisted(&self) {
+        let spaces: BTreeSet<_> = self.transfers.iter().map(|transfer| transfer.space).collect();
+        let live = spaces.into_iter().flat_map(|space| {
+            let roots = views::live_roots(&self.store.views(), &space, EVERYTHING);
+            roots.into_iter().map(move |root| (space, root.root))
+        });
+        let live: BTreeSet<_> = live.collect();
         for transfer in &self.transfers {
-            let live =
-                views::live_roots(&self.store.views(), &transfer.space, self.clock.visible());
-            if !live.iter().any(|root| root.root == transfer.root) {
+            if !live.contains(&(transfer.space, transfer.root)) {
                 self.hub.stop(transfer.space, transfer.root);
             }
         }
     }
 
     fn alerts(&self) -> Vec<Alert> {
-        let since = self.hub.started().as_millis();
+        let since = self.hub.started();
         let mut alerts = Vec::new();
-        let mut alert = |kind, message: &str| {
-            alerts.push(Alert { kind, message: message.to_owned(), since });
+        let mut alert = |kind, message: &str, since: UnixTime| {
+            let (message, since) = (message.to_owned(), since.as_millis());
+            alerts.push(Alert { kind, message, since });
         };
         if !self.accounts.claimed() {
-            alert(AlertKind::NotClaimed, "nobody owns this box yet: open its panel and claim it");
+            alert(
+                AlertKind::NotClaimed,
+                "nobody owns this box yet: open its panel and claim it",
+                since,
+            );
         }
         match &self.disk {
-            Some(refusal) if refusal.kind == RefusalKind::NoSpace => {
-                alert(AlertKind::DiskFull, &refusal.message);
+            Some((refusal, when)) => {
+                let full = refusal.kind == RefusalKind::NoSpace;
+                let kind = if full { AlertKind::DiskFull } else { AlertKind::DiskFailed };
+                alert(kind, &refusal.message, *when);
             }
-            Some(refusal) => alert(AlertKind::DiskFailed, &refusal.message),
             None if self.store.free_space().is_ok_and(|space| space.free < LITTLE_SPACE) => {
-                alert(AlertKind::DiskFull, "less than 128 MiB are free on the disk");
+                alert(AlertKind::DiskFull, "less than 128 MiB are free on the disk", since);
             }
             None => {}
         }
-        let forked = |(space, _): &(kith_core::record::SpaceId, _)| {
-            !views::forks(&self.store.views(), space, 1).is_empty()
-        };
+        let forked =
+            |(space, _): &(SpaceId, _)| !views::forks(&self.store.views(), space, 1).is_empty();
         if self.spaces().iter().any(forked) {
             alert(
                 AlertKind::Fork,
                 "somebody's key writes on two boxes at once: a backup was restored beside its original",
+                since,
             );
         }
         alerts

@@ -3,7 +3,7 @@
 use kith_core::cid::Codec;
 use kith_core::identity::NodeId;
 use kith_files::RealFiles;
-use kith_model::caller::Scope;
+use kith_model::caller::{AccountRole, Scope};
 use kith_model::reply;
 use kith_proto::replica::Input;
 use kith_proto::views::Views;
@@ -204,6 +204,65 @@ fn invites_and_bad_codes_are_answered_in_words() {
     }
     let forever = Command::Invite { space: None, many: true, days: Some(31) };
     assert_eq!(bench.owner(forever).unwrap_err().kind, RefusalKind::Invalid);
+}
+
+#[test]
+fn a_mistyped_notice_is_no_trouble_with_the_disk() {
+    let mut bench = Bench::claimed();
+    assert_eq!(bench.owner(post("   ")).unwrap_err().kind, RefusalKind::Invalid);
+    assert_eq!(bench.owner(post(&"x".repeat(9_999))).unwrap_err().kind, RefusalKind::Invalid);
+    let Ok(Reply::Status(status)) = bench.owner(Command::Status) else { panic!("a status") };
+    assert_eq!(status.alerts, []);
+}
+
+#[test]
+fn a_token_of_one_scope_may_ask_who_it_is_and_makes_no_others() {
+    let mut bench = Bench::claimed();
+    for scope in [Scope::Metrics, Scope::Write, Scope::Admin] {
+        let create = Command::TokenCreate { name: "x".into(), scopes: vec![scope], days: None };
+        let Ok(Reply::TokenCreated(made)) = bench.owner(create.clone()) else { panic!("made") };
+        let bearer = Credential::Bearer(made.secret);
+        assert!(bench.ask(&bearer, Command::WhoAmI).is_ok());
+        assert_eq!(bench.ask(&bearer, create).unwrap_err().kind, RefusalKind::NotAllowed);
+    }
+}
+
+#[test]
+fn whoever_holds_the_box_stays_its_owner() {
+    let mut bench = Bench::claimed();
+    bench.member("Ben");
+    bench.owner(Command::AccountRole { name: "Ben".into(), role: AccountRole::Owner }).unwrap();
+    bench.owner(Command::AccountRole { name: "Ada".into(), role: AccountRole::Member }).unwrap();
+    bench.owner(Command::AccountRole { name: "Ada".into(), role: AccountRole::Owner }).unwrap();
+}
+
+#[test]
+fn a_record_of_one_space_does_not_open_the_content_of_another() {
+    let mut bench = Bench::claimed();
+    let root = bench.bring(b"only for the first space");
+    let own = bench.desk.default_space().unwrap();
+    let Ok(Reply::Space(other)) = bench.owner(Command::SpaceCreate { name: "Other".into() }) else {
+        panic!("the owner makes a space")
+    };
+    // As it would come from another box, which does not ask this one.
+    let space: SpaceId = other.id.parse().unwrap();
+    let owner = bench.desk.accounts.owner().unwrap();
+    let key = bench.desk.key_of(&owner).unwrap();
+    let class = kith_core::record::Class::files("shared").unwrap();
+    let body = kith_core::body::Body::Put {
+        path: "stolen.txt".into(),
+        root: root.parse().unwrap(),
+        size: 24,
+        folder: false,
+        mime: None,
+    };
+    bench.desk.pen.write(&key, (Some(space), class), body).unwrap();
+    let read = |space: &SpaceId| {
+        let of = (&bench.desk.store, space);
+        crate::content::give::file(of, (root.parse().unwrap(), 0..24), &mut |_| Ok(()))
+    };
+    assert!(matches!(read(&space), Err(crate::content::ContentError::NotHere(_))));
+    assert!(read(&own).is_ok(), "its own space reads it");
 }
 
 #[test]

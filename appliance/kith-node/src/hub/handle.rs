@@ -32,8 +32,8 @@ pub(crate) struct Facts {
     links: Mutex<BTreeMap<LinkId, Connection>>,
     counters: Mutex<Counters>,
     addresses: Mutex<Vec<SocketAddr>>,
-    /// Roots whose content is not known to be here whole and durable.
-    wanted: Mutex<BTreeMap<Cid, (SpaceId, u64)>>,
+    /// Roots whose content is not known to be here whole and durable, and its bytes.
+    wanted: Mutex<BTreeMap<(SpaceId, Cid), u64>>,
 }
 
 /// The way to the hub. Cheap to clone.
@@ -59,19 +59,19 @@ impl HubHandle {
 
     /// Wants content held, like [`HubHandle::tell`]; until it is, [`HubHandle::is_wanted`].
     pub(crate) fn want(&self, space: SpaceId, root: Cid, size: u64) {
-        self.shared.want(root, (space, size));
+        self.shared.want(space, root, size);
         self.tell(Input::WantRoot { space, root, size });
     }
 
     /// No longer wants content held.
     pub(crate) fn stop(&self, space: SpaceId, root: Cid) {
         self.tell(Input::StopRoot { space, root });
-        self.shared.settle(&root);
+        self.shared.settle(space, root);
     }
 
     /// Whether content is not known to be here whole and durable.
-    pub(crate) fn is_wanted(&self, root: &Cid) -> bool {
-        locked(&self.shared.wanted).contains_key(root)
+    pub(crate) fn is_wanted(&self, space: &SpaceId, root: &Cid) -> bool {
+        locked(&self.shared.wanted).contains_key(&(*space, *root))
     }
 
     /// The box's key.
@@ -124,18 +124,18 @@ impl HubHandle {
 
 impl Facts {
     /// Content of a space, of so many bytes, is wanted from here on.
-    pub(crate) fn want(&self, root: Cid, of: (SpaceId, u64)) {
-        locked(&self.wanted).insert(root, of);
+    pub(crate) fn want(&self, space: SpaceId, root: Cid, size: u64) {
+        locked(&self.wanted).insert((space, root), size);
     }
 
     /// All content that is not known to be here whole and durable.
-    pub(crate) fn wanted(&self) -> Vec<(Cid, (SpaceId, u64))> {
-        locked(&self.wanted).iter().map(|(root, of)| (*root, *of)).collect()
+    pub(crate) fn wanted(&self) -> Vec<((SpaceId, Cid), u64)> {
+        locked(&self.wanted).iter().map(|(root, size)| (*root, *size)).collect()
     }
 
     /// Content is here whole and durable, or no longer wanted.
-    pub(crate) fn settle(&self, root: &Cid) {
-        locked(&self.wanted).remove(root);
+    pub(crate) fn settle(&self, space: SpaceId, root: Cid) {
+        locked(&self.wanted).remove(&(space, root));
     }
 
     pub(super) fn link_up(&self, link: LinkId, connection: Connection) {

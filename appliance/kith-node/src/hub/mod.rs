@@ -1,8 +1,8 @@
 //! The hub: the one loop of the network side. It drives the replica and lends it hands.
 //!
 //! Facts come from the tasks of connections and streams, from the archive's thread and from the desk;
-//! the replica decides; [`perform`] does what it wants. The loop itself never waits for a peer, the disk
-//! or the desk.
+//! the replica decides; [`perform`] does what it wants. `kith_role::driver` is the loop, and it never
+//! waits for a peer, the disk or the desk.
 
 mod handle;
 mod link;
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kith_core::machine::Machine as _;
 use kith_net::quic::{Connection, Endpoint};
-use kith_proto::replica::{DialId, Input, LinkId, LinkUp, Replica, StreamId};
+use kith_proto::replica::{DialId, Input, LinkId, LinkUp, Output, Replica, StreamId};
 use kith_role::clock::SystemClock;
+use kith_role::driver::{Hands, Next, drive};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,9 +31,6 @@ use crate::desk::{Message, News};
 /// Events of streams and connections that may wait; each may hold a frame of 1 MiB, so they are few.
 const EVENTS: usize = 12;
 
-/// Facts handled before the outputs are performed and the news told.
-const TURN: usize = 32;
-
 /// Pages are told of changes at most so often.
 const NEWS_EVERY: Duration = Duration::from_millis(250);
 
@@ -46,13 +43,13 @@ enum Event {
     Connected(Connection, Option<DialId>),
     /// The peer opened a stream.
     Opened(LinkId, stream::Halves),
+    /// A stream's task has ended.
+    Gone(StreamId),
 }
 
 /// What the hub is built from.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// The machine.
-    pub replica: Replica,
     /// The UDP socket's endpoint.
     pub endpoint: Endpoint,
     /// The store's hand.
@@ -63,28 +60,26 @@ pub(crate) struct Parts {
     pub facts: mpsc::Receiver<Input>,
     /// Shared figures.
     pub shared: Arc<Facts>,
-    /// The monotonic clock.
-    pub clock: SystemClock,
 }
 
-/// The loop's state.
+/// The hands of the replica.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    replica: Replica,
     endpoint: Endpoint,
     archive: Archive,
     desk: mpsc::Sender<Message>,
     facts: mpsc::Receiver<Input>,
     shared: Arc<Facts>,
-    clock: SystemClock,
     events: mpsc::Receiver<Event>,
     report: mpsc::Sender<Event>,
     links: BTreeMap<LinkId, Link>,
     streams: BTreeMap<StreamId, StreamHandle>,
     next_link: u64,
     tasks: JoinSet<()>,
-    /// News for the desk that its full queue has not taken yet.
+    /// News that the desk has not been told yet, and when it will be.
     untold: Untold,
+    news_due: Option<tokio::time::Instant>,
+    stop: CancellationToken,
 }
 
 /// Which pages' parts changed since the desk was told last.
@@ -98,16 +93,14 @@ struct Untold {
 impl Hub {
     /// A hub that is not running yet.
     #[must_use]
-    pub(crate) fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts, stop: CancellationToken) -> Self {
         let (report, events) = mpsc::channel(EVENTS);
         Self {
-            replica: parts.replica,
             endpoint: parts.endpoint,
             archive: parts.archive,
             desk: parts.desk,
             facts: parts.facts,
             shared: parts.shared,
-            clock: parts.clock,
             events,
             report,
             links: BTreeMap::new(),
@@ -115,63 +108,31 @@ impl Hub {
             next_link: 0,
             tasks: JoinSet::new(),
             untold: Untold::default(),
+            news_due: None,
+            stop,
         }
     }
 
-    /// Runs until told to stop, then closes every connection.
-    pub(crate) async fn run(mut self, stop: CancellationToken) {
+    /// Drives the replica until told to stop, then closes every connection.
+    pub(crate) async fn run(mut self, replica: Replica, clock: SystemClock) {
         self.tasks.spawn(link::accept_all(self.endpoint.clone(), self.report.clone()));
-        let mut news_due = None;
-        loop {
-            let deadline = self.sleep_until(news_due);
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                Some(fact) = self.facts.recv() => self.take_facts(fact),
-                Some(event) = self.events.recv() => self.take_events(event),
-                Some(_) = self.tasks.join_next() => {}
-                () = sleep(deadline) => self.replica.handle_timeout(self.clock.now()),
-            }
-            while let Some(output) = self.replica.poll_output() {
-                self.perform(output);
-            }
-            news_due = self.tell_news(news_due);
-        }
-        self.endpoint.close(0, "this box is stopping").await;
+        let (_, hub) = drive(replica, self, clock).await;
+        hub.endpoint.close(0, "this box is stopping").await;
     }
 
-    fn sleep_until(&self, news_due: Option<tokio::time::Instant>) -> Option<tokio::time::Instant> {
-        let machine = self.replica.poll_timeout().map(|at| self.clock.deadline(at));
-        machine.into_iter().chain(news_due).min()
-    }
-
-    fn take_facts(&mut self, first: Input) {
-        self.replica.handle_input(self.clock.now(), first);
-        for _ in 1..TURN {
-            let Ok(fact) = self.facts.try_recv() else { break };
-            self.replica.handle_input(self.clock.now(), fact);
-        }
-    }
-
-    fn take_events(&mut self, first: Event) {
-        self.take_event(first);
-        for _ in 1..TURN {
-            let Ok(event) = self.events.try_recv() else { break };
-            self.take_event(event);
-        }
-    }
-
-    fn take_event(&mut self, event: Event) {
+    /// What an event means to the replica, if anything.
+    fn take(&mut self, event: Event) -> Option<Input> {
         let fact = match event {
             Event::Fact(fact) => fact,
-            Event::Connected(connection, dial) => self.connected(connection, dial),
-            Event::Opened(link, halves) => {
-                let Some(stream) = self.opened(link, halves) else { return };
-                stream
+            Event::Gone(stream) => {
+                self.streams.remove(&stream);
+                return None;
             }
+            Event::Connected(connection, dial) => self.connected(connection, dial),
+            Event::Opened(link, halves) => self.opened(link, halves)?,
         };
         self.forget_what_ended(&fact);
-        self.replica.handle_input(self.clock.now(), fact);
+        Some(fact)
     }
 
     fn connected(&mut self, connection: Connection, dial: Option<DialId>) -> Input {
@@ -218,26 +179,54 @@ impl Hub {
         }
     }
 
-    /// Tells the desk what changed, now and then; answers when to do so again if something waits.
-    fn tell_news(&mut self, due: Option<tokio::time::Instant>) -> Option<tokio::time::Instant> {
+    /// Tells the desk what changed, now and then.
+    fn tell_news(&mut self, replica: &Replica) {
         let now = tokio::time::Instant::now();
-        if !self.untold.any() {
-            return None;
-        }
-        match due {
-            None => return Some(now + NEWS_EVERY),
-            Some(due) if now < due => return Some(due),
-            Some(_) => {}
-        }
-        self.shared.set_counters(self.replica.counters());
-        for news in self.untold.take(&self.replica) {
+        let due = match (self.untold.any(), self.news_due) {
+            (false, _) => None,
+            (true, None) => Some(now + NEWS_EVERY),
+            (true, Some(due)) if now < due => Some(due),
+            (true, Some(_)) => {
+                self.tell_now(replica);
+                self.untold.any().then_some(now + NEWS_EVERY)
+            }
+        };
+        self.news_due = due;
+    }
+
+    fn tell_now(&mut self, replica: &Replica) {
+        self.shared.set_counters(replica.counters());
+        for news in self.untold.take(replica) {
             if let Err(mpsc::error::TrySendError::Full(Message::News(news))) =
                 self.desk.try_send(Message::News(news))
             {
                 self.untold.put_back(news);
             }
         }
-        self.untold.any().then_some(now + NEWS_EVERY)
+    }
+}
+
+impl Hands<Replica> for Hub {
+    async fn next(&mut self) -> Next<Input> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Next::Stop,
+            Some(fact) = self.facts.recv() => Next::Input(fact),
+            // While the disk is behind, peers wait: what they send would pile up before it.
+            Some(event) = self.events.recv(), if self.archive.has_room() => {
+                self.take(event).map_or(Next::Nothing, Next::Input)
+            }
+            Some(_) = self.tasks.join_next() => Next::Nothing,
+            () = sleep(self.news_due) => Next::Nothing,
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        self.carry_out(output);
+    }
+
+    fn settled(&mut self, replica: &Replica) {
+        self.tell_news(replica);
     }
 }
 

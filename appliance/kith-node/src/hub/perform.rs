@@ -8,7 +8,7 @@ use crate::archive::Job;
 use crate::desk::News;
 
 impl Hub {
-    pub(super) fn perform(&mut self, output: Output) {
+    pub(super) fn carry_out(&mut self, output: Output) {
         match output {
             Output::Dial { dial, address, expect } => {
                 let dialling =
@@ -26,9 +26,10 @@ impl Hub {
             Output::ServeBlocks { stream, space, cids } => {
                 self.write(stream, Write::Blocks(space, cids));
             }
+            Output::DenyBlocks { stream, cids } => self.write(stream, Write::Missing(cids)),
             Output::Finish { stream } => self.write(stream, Write::Finish),
             Output::Reset { stream } => {
-                if let Some(handle) = self.streams.remove(&stream) {
+                if let Some(handle) = self.streams.get(&stream) {
                     handle.reset();
                 }
             }
@@ -63,20 +64,15 @@ impl Hub {
         }
     }
 
-    fn write(&mut self, stream: StreamId, write: Write) {
-        let last = matches!(write, Write::Finish);
+    fn write(&self, stream: StreamId, write: Write) {
         let Some(handle) = self.streams.get(&stream) else { return };
         if let Err(TooSlow) = handle.write(write) {
             tracing::info!(?stream, "a peer does not read what it asked for");
             self.close(stream.link, Close::Flood);
         }
-        if last {
-            // The task writes what is queued and then ends by itself.
-            self.streams.remove(&stream);
-        }
     }
 
-    fn close(&mut self, link: LinkId, why: Close) {
+    fn close(&self, link: LinkId, why: Close) {
         if let Some(link) = self.links.get(&link) {
             link.connection().close(why as u32, reason(why));
         }

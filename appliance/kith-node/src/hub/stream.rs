@@ -3,12 +3,15 @@
 //! What a peer does not read piles up here, in a short queue; a peer that lets it fill is cut off.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use kith_core::cid::Cid;
 use kith_core::record::SpaceId;
-use kith_core::wire::frame::StreamKind;
-use kith_net::quic::{Connection, FrameReceiver, FrameSender, code};
+use kith_core::wire::frame::{Block, StreamKind, limits};
+use kith_net::quic::{Connection, FrameError, FrameReceiver, FrameSender, code};
 use kith_proto::replica::{Input, StreamId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +19,15 @@ use tokio_util::sync::CancellationToken;
 use super::Event;
 use crate::archive::Archive;
 
-/// Frames, or lists of blocks to serve, that may wait on one stream.
-const QUEUE: usize = 64;
+/// Frames, or lists of blocks to serve, that may wait on one stream: a peer may ask for each block of its
+/// window by itself.
+const QUEUE: usize = limits::WANT_WINDOW_BLOCKS + 256;
+
+/// Bytes of frames that may wait on one stream.
+const QUEUE_BYTES: usize = 4 << 20;
+
+/// How long a peer may take with its next frame once our side is finished.
+const LINGER: Duration = Duration::from_secs(120);
 
 /// Both halves of a stream the peer opened.
 #[derive(Debug)]
@@ -43,6 +53,8 @@ pub(super) enum Write {
     Frame(Bytes),
     /// Blocks of a space, read from the store one after the other.
     Blocks(SpaceId, Vec<Cid>),
+    /// That these blocks are not to be had here.
+    Missing(Vec<Cid>),
     /// Nothing more will come.
     Finish,
 }
@@ -51,7 +63,17 @@ pub(super) enum Write {
 #[derive(Debug)]
 pub(super) struct StreamHandle {
     writes: mpsc::Sender<Write>,
+    queued: Arc<AtomicUsize>,
     reset: CancellationToken,
+}
+
+impl Write {
+    fn size(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.len(),
+            Self::Blocks(..) | Self::Missing(_) | Self::Finish => 0,
+        }
+    }
 }
 
 /// The peer reads too slowly for what it asked.
@@ -61,6 +83,10 @@ pub(super) struct TooSlow;
 impl StreamHandle {
     /// Queues a write.
     pub(super) fn write(&self, write: Write) -> Result<(), TooSlow> {
+        let size = write.size();
+        if self.queued.fetch_add(size, Ordering::Relaxed) + size > QUEUE_BYTES + limits::PUSH {
+            return Err(TooSlow);
+        }
         match self.writes.try_send(write) {
             // A stream that has ended reports so by itself.
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
@@ -88,16 +114,36 @@ pub(super) fn start(
     hands: Hands,
 ) -> (StreamHandle, impl Future<Output = ()> + Send + 'static) {
     let (writes, queue) = mpsc::channel(QUEUE);
+    let queued = Arc::new(AtomicUsize::new(0));
     let reset = CancellationToken::new();
-    let handle = StreamHandle { writes, reset: reset.clone() };
-    (handle, run(stream, opening, hands, (queue, reset)))
+    let handle = StreamHandle { writes, queued: Arc::clone(&queued), reset: reset.clone() };
+    let task = async move {
+        let report = hands.report.clone();
+        run(stream, opening, hands, (Queue { queue, queued }, reset)).await;
+        let _ = report.send(Event::Gone(stream)).await;
+    };
+    (handle, task)
+}
+
+/// What waits to be written, and how many bytes that is.
+struct Queue {
+    queue: mpsc::Receiver<Write>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    async fn next(&mut self) -> Option<Write> {
+        let write = self.queue.recv().await?;
+        self.queued.fetch_sub(write.size(), Ordering::Relaxed);
+        Some(write)
+    }
 }
 
 async fn run(
     stream: StreamId,
     opening: Opening,
     hands: Hands,
-    (queue, reset): (mpsc::Receiver<Write>, CancellationToken),
+    (queue, reset): (Queue, CancellationToken),
 ) {
     let halves = match opening {
         Opening::Accepted(halves) => halves,
@@ -124,11 +170,12 @@ async fn run(
 async fn both(
     stream: StreamId,
     (sender, receiver): (&mut FrameSender, FrameReceiver),
-    queue: mpsc::Receiver<Write>,
+    queue: Queue,
     hands: &Hands,
 ) {
+    let finished = AtomicBool::new(false);
     let reading = async {
-        let clean = read_all(stream, receiver, &hands.report).await;
+        let clean = read_all(stream, receiver, (&hands.report, &finished)).await;
         let _ = hands.report.send(Event::Fact(Input::StreamEnded { stream, clean })).await;
         clean
     };
@@ -137,6 +184,7 @@ async fn both(
     tokio::select! {
         clean = &mut reading => if clean { writing.await },
         () = &mut writing => {
+            finished.store(true, Ordering::Relaxed);
             reading.await;
         }
     }
@@ -145,10 +193,17 @@ async fn both(
 async fn read_all(
     stream: StreamId,
     mut receiver: FrameReceiver,
-    report: &mpsc::Sender<Event>,
+    (report, finished): (&mpsc::Sender<Event>, &AtomicBool),
 ) -> bool {
     loop {
-        match receiver.next().await {
+        let next = match tokio::time::timeout(LINGER, receiver.next()).await {
+            Ok(next) => next,
+            // The replica has deadlines of its own for what it waits for; here only streams end that
+            // nobody waits for any more.
+            Err(_) if finished.load(Ordering::Relaxed) => return false,
+            Err(_) => continue,
+        };
+        match next {
             Ok(Some(frame)) => {
                 let fact = Event::Fact(Input::Frame { stream, frame });
                 if report.send(fact).await.is_err() {
@@ -164,18 +219,14 @@ async fn read_all(
     }
 }
 
-async fn write_all(
-    stream: StreamId,
-    sender: &mut FrameSender,
-    mut queue: mpsc::Receiver<Write>,
-    hands: &Hands,
-) {
-    while let Some(write) = queue.recv().await {
+async fn write_all(stream: StreamId, sender: &mut FrameSender, mut queue: Queue, hands: &Hands) {
+    while let Some(write) = queue.next().await {
         let written = match write {
             Write::Frame(frame) => sender.send(&[frame]).await.map(|()| None),
             Write::Blocks(space, cids) => {
                 hands.archive.serve(sender, (space, cids)).await.map(Some)
             }
+            Write::Missing(cids) => deny(sender, &cids).await.map(Some),
             Write::Finish => break,
         };
         match written {
@@ -193,4 +244,14 @@ async fn write_all(
         }
     }
     let _ = sender.finish();
+}
+
+async fn deny(sender: &mut FrameSender, cids: &[Cid]) -> Result<u64, FrameError> {
+    let mut sent = 0;
+    for cid in cids {
+        let frame = Bytes::from(Block::missing(cid));
+        sent += frame.len() as u64;
+        sender.send(&[frame]).await?;
+    }
+    Ok(sent)
 }

@@ -55,7 +55,7 @@ fn explanation(invite: &InviteCode) -> String {
     let who = if invite.many { "anyone who has it" } else { "one person" };
     let until = show::when(show::now(), invite.expires);
     format!(
-        "On the other box: kith join CODE, or the panel's page Peers.\nGood for {who}; it ends {until}."
+        "On the other box: kith join CODE, or the page Neighbours of its panel.\nGood for {who}; it ends {until}."
     )
 }
 

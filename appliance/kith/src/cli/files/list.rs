@@ -69,6 +69,9 @@ impl Ls {
 
 fn row(now: u64, entry: &FileEntry) -> Vec<String> {
     let name = entry.path.rsplit('/').next().unwrap_or_default();
+    // A folder that only exists as part of other paths, or lies within one that was put, has no size of
+    // its own.
+    let unknown = entry.folder && entry.size == 0;
     let here = if entry.complete || entry.size == 0 {
         "all".to_owned()
     } else {
@@ -76,10 +79,10 @@ fn row(now: u64, entry: &FileEntry) -> Vec<String> {
     };
     vec![
         if entry.folder { format!("{name}/") } else { name.to_owned() },
-        show::size(entry.size),
+        if unknown { "-".to_owned() } else { show::size(entry.size) },
         here,
         entry.author_name.clone().unwrap_or_default(),
-        show::when(now, entry.time),
+        if entry.time == 0 { "-".to_owned() } else { show::when(now, entry.time) },
     ]
 }
 
