@@ -11,7 +11,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use kith_core::identity::NodeId;
+use kith_core::identity::{AuthorId, NodeId};
+use kith_core::record::SpaceId;
 use kith_core::time::{Instant, UnixTime};
 
 use crate::replica::{DialId, LinkId, Via};
@@ -41,6 +42,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// The longest pause between two rounds.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// A stranger that is neither connected nor heard is forgotten after this.
+const FORGOTTEN: Duration = Duration::from_secs(120);
+
 /// A try that the hand never answered is given up after this.
 const DIAL_LIFE: Duration = Duration::from_secs(20);
 
@@ -63,6 +67,12 @@ pub(crate) struct Candidate {
     pub(crate) links: Vec<LinkId>,
     /// Which node answered at a typed address.
     pub(crate) node: Option<NodeId>,
+    /// The spaces shared on its last connection, and for whom it synchronised.
+    pub(crate) proved: Vec<(SpaceId, AuthorId)>,
+    /// Whether it ever shared a space.
+    met: bool,
+    /// Since when it has been a stranger out of reach.
+    gone: Option<Instant>,
     rounds: u32,
     /// Addresses of this round not tried yet, and when the next is due.
     queue: VecDeque<SocketAddr>,
@@ -81,6 +91,9 @@ impl Candidate {
             tried: None,
             links: Vec::new(),
             node: None,
+            proved: Vec::new(),
+            met: false,
+            gone: None,
             rounds: 0,
             queue: VecDeque::new(),
             due: None,
@@ -158,11 +171,12 @@ impl Discovery {
 
     /// A box is known by an invite or from before.
     pub(crate) fn known(&mut self, now: Instant, node: NodeId, addresses: &[SocketAddr], via: Via) {
-        if let Some(candidate) = self.learn(now, node, addresses, (via, false))
-            && via == Via::Invite
-        {
-            candidate.via = via;
-            candidate.restart(now);
+        if let Some(candidate) = self.learn(now, node, addresses, (via, false)) {
+            candidate.met = true;
+            if via == Via::Invite {
+                candidate.via = via;
+                candidate.restart(now);
+            }
         }
     }
 
@@ -177,7 +191,13 @@ impl Discovery {
     }
 
     pub(crate) fn forget(&mut self, target: Target) {
-        self.targets.remove(&target);
+        let Some(gone) = self.targets.remove(&target) else { return };
+        // Whoever answered there stayed for the sake of the address alone.
+        if let Some(node) = gone.node.and_then(|node| self.targets.get_mut(&Target::Node(node)))
+            && node.via == Via::Known
+        {
+            node.via = Via::Incoming;
+        }
     }
 
     pub(crate) fn network_changed(&mut self, now: Instant) {
@@ -216,12 +236,23 @@ impl Discovery {
         if matches!(dialled, Some(Target::Address(_))) { Via::Typed } else { candidate.via }
     }
 
-    /// A connection is gone: its box is tried again, soon at first.
-    pub(crate) fn link_down(&mut self, now: Instant, link: LinkId, rng: &mut Rng) {
+    /// A connection is gone: its box is tried again, soon at first. What it proved is remembered.
+    pub(crate) fn link_down(
+        &mut self,
+        now: Instant,
+        (link, wall): (LinkId, UnixTime),
+        proved: &[(SpaceId, AuthorId)],
+        rng: &mut Rng,
+    ) {
         self.links = self.links.saturating_sub(1);
         for candidate in self.targets.values_mut() {
             let before = candidate.links.len();
             candidate.links.retain(|l| *l != link);
+            if before > candidate.links.len() {
+                candidate.seen = Some(wall);
+                candidate.proved = proved.to_vec();
+                candidate.met |= !proved.is_empty();
+            }
             if before > 0 && candidate.links.is_empty() {
                 candidate.rounds = 0;
                 candidate.due = Some(now + rng.between(Duration::ZERO, SHORTEST));
@@ -245,6 +276,7 @@ impl Discovery {
     /// The next try that is due, if any.
     pub(crate) fn poll(&mut self, now: Instant, rng: &mut Rng) -> Option<Attempt> {
         self.give_up_dials(now);
+        self.forget_strangers(now);
         while self.dials.len() < MAX_DIALS {
             let room = (self.links, self.shared);
             let due = |candidate: &Candidate| candidate.wants(room) && candidate.due <= Some(now);
@@ -269,7 +301,8 @@ impl Discovery {
         let room = (self.links, self.shared);
         let wanting = self.targets.values().filter(|c| c.wants(room)).filter_map(|c| c.due).min();
         let wanting = wanting.filter(|_| self.dials.len() < MAX_DIALS);
-        self.dials.values().map(|(_, life)| *life).chain(wanting).min()
+        let strangers = self.targets.values().filter_map(|c| c.gone).map(|gone| gone + FORGOTTEN);
+        self.dials.values().map(|(_, life)| *life).chain(wanting).chain(strangers).min()
     }
 
     pub(crate) fn candidates(&self) -> impl Iterator<Item = (&Target, &Candidate)> {
@@ -310,14 +343,22 @@ impl Discovery {
         if self.targets.len() < MAX_PEERS {
             return true;
         }
-        let idle = |c: &Candidate| {
-            c.links.is_empty() && c.dials == 0 && matches!(c.via, Via::Lan | Via::Incoming)
-        };
+        let idle = |c: &Candidate| c.is_stranger() && c.links.is_empty() && c.dials == 0;
         let Some(target) = self.targets.iter().find(|(_, c)| idle(c)).map(|(t, _)| *t) else {
             return false;
         };
         self.targets.remove(&target);
         true
+    }
+
+    fn forget_strangers(&mut self, now: Instant) {
+        self.targets.retain(|_, candidate| {
+            if !candidate.is_stranger() || candidate.heard || !candidate.links.is_empty() {
+                candidate.gone = None;
+                return true;
+            }
+            *candidate.gone.get_or_insert(now) + FORGOTTEN > now
+        });
     }
 
     fn end_dial(&mut self, dial: DialId) -> Option<Target> {
@@ -338,6 +379,11 @@ impl Discovery {
 }
 
 impl Candidate {
+    /// Whether nothing but its own words speaks for remembering it.
+    const fn is_stranger(&self) -> bool {
+        !self.met && matches!(self.via, Via::Lan | Via::Incoming)
+    }
+
     fn connected(&mut self, link: LinkId, address: SocketAddr, wall: UnixTime) {
         self.links.push(link);
         self.tried = Some(address);

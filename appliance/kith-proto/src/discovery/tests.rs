@@ -88,8 +88,36 @@ fn a_connected_box_is_left_alone_until_the_connection_ends() {
     let via = room.discovery.link_up(LinkId(1), (ANN, address(1)), Some(dial), WALL);
     assert_eq!(via, Via::Typed);
     assert!(room.run(LONGEST).is_empty());
-    room.discovery.link_down(room.now, LinkId(1), &mut room.rng);
+    room.discovery.link_down(room.now, (LinkId(1), WALL), &[], &mut room.rng);
     assert!(!room.run(Duration::from_secs(2)).is_empty());
+}
+
+#[test]
+fn a_stranger_out_of_reach_is_forgotten_and_whoever_is_known_is_not() {
+    let mut room = Room::new();
+    let [heard, came, known, invited, met] = [2, 3, 4, 5, 6].map(|n| NodeId([n; 32]));
+    room.discovery.heard(room.now, heard, &[address(1)], false);
+    for (link, node) in [(1, came), (2, met)] {
+        room.discovery.link_up(LinkId(link), (node, address(9)), None, WALL);
+    }
+    room.discovery.known(room.now, known, &[address(2)], Via::Known);
+    room.discovery.known(room.now, invited, &[address(3)], Via::Invite);
+    room.discovery.typed(room.now, address(4));
+    room.run(Duration::from_secs(600));
+    assert_eq!(room.discovery.targets.len(), 6, "they are heard, connected or known");
+
+    let proved = [(SpaceId([1; 32]), AuthorId([1; 32]))];
+    room.discovery.heard_gone(heard);
+    room.discovery.link_down(room.now, (LinkId(1), WALL), &[], &mut room.rng);
+    room.discovery.link_down(room.now, (LinkId(2), WALL), &proved, &mut room.rng);
+    room.run(Duration::from_secs(119));
+    assert_eq!(room.discovery.targets.len(), 6);
+    room.run(Duration::from_secs(2));
+    assert!(room.discovery.candidate(heard).is_none() && room.discovery.candidate(came).is_none());
+    let tries = room.run(Duration::from_secs(3600));
+    assert!(tries.iter().all(|(_, to)| *to != address(1)), "it is not dialled any more");
+    assert_eq!(room.discovery.targets.len(), 4);
+    assert_eq!(room.discovery.candidate(met).unwrap().proved, proved);
 }
 
 fn address(n: u8) -> SocketAddr {

@@ -87,7 +87,10 @@ impl Replica {
         for space in gone.spaces.keys() {
             self.blocks.close_lane(link, *space);
         }
-        self.discovery.link_down(now, link, &mut self.rng);
+        let shared = gone.spaces.iter().filter(|(_, shared)| !shared.provisional);
+        let proved: Vec<_> = shared.map(|(space, shared)| (*space, shared.author)).collect();
+        let wall = self.wall.now(now);
+        self.discovery.link_down(now, (link, wall), &proved, &mut self.rng);
         self.changed(Change::Peers);
     }
 

@@ -46,7 +46,7 @@ pub struct PeerSnapshot {
     pub address: Option<SocketAddr>,
     /// When it was last connected or heard.
     pub seen: Option<UnixTime>,
-    /// The spaces shared with it.
+    /// The spaces shared with it, or last shared while it is away.
     pub spaces: Vec<SpaceId>,
     /// The members it synchronises for, as it proved.
     pub authors: Vec<AuthorId>,
@@ -117,7 +117,7 @@ impl Replica {
             // Once it is known who answers there, the box is listed by its key.
             Target::Address(_) => candidate.node.is_none(),
         };
-        linked.chain(apart.filter(unanswered).map(|(t, c)| apart_peer(*t, c))).collect()
+        linked.chain(apart.filter(unanswered).map(|(t, c)| self.apart(*t, c))).collect()
     }
 
     fn linked(&self, link: &session::Link) -> PeerSnapshot {
@@ -144,6 +144,34 @@ impl Replica {
         }
     }
 
+    fn apart(&self, target: Target, candidate: &Candidate) -> PeerSnapshot {
+        // Who has left a space since, or whose space is not kept any more, is no longer named for it.
+        let holds = |(space, author): &&(SpaceId, AuthorId)| {
+            self.governance(space).is_some_and(|g| g.role(author).is_some())
+        };
+        let proved = || candidate.proved.iter().filter(holds);
+        let node = match target {
+            Target::Node(node) => Some(node),
+            Target::Address(_) => None,
+        };
+        let state = if candidate.is_dialling() { PeerState::Connecting } else { PeerState::Away };
+        PeerSnapshot {
+            node,
+            link: None,
+            state,
+            via: candidate.via,
+            heard: candidate.heard,
+            address: candidate.tried.or_else(|| candidate.addresses.first().copied()),
+            seen: candidate.seen,
+            spaces: proved().map(|(space, _)| *space).collect(),
+            authors: proved().map(|(_, a)| *a).collect::<BTreeSet<_>>().into_iter().collect(),
+            in_sync: None,
+            sent_bytes: 0,
+            received_bytes: 0,
+            error: candidate.error.clone(),
+        }
+    }
+
     /// Downloads under way, the first hundred of them.
     #[must_use]
     pub fn transfers(&self) -> Vec<TransferSnapshot> {
@@ -165,28 +193,5 @@ impl Replica {
             records_waiting: self.ingest.waiting() as u64,
             ..self.hands.counters
         }
-    }
-}
-
-fn apart_peer(target: Target, candidate: &Candidate) -> PeerSnapshot {
-    let node = match target {
-        Target::Node(node) => Some(node),
-        Target::Address(_) => None,
-    };
-    let state = if candidate.is_dialling() { PeerState::Connecting } else { PeerState::Away };
-    PeerSnapshot {
-        node,
-        link: None,
-        state,
-        via: candidate.via,
-        heard: candidate.heard,
-        address: candidate.tried.or_else(|| candidate.addresses.first().copied()),
-        seen: candidate.seen,
-        spaces: Vec::new(),
-        authors: Vec::new(),
-        in_sync: None,
-        sent_bytes: 0,
-        received_bytes: 0,
-        error: candidate.error.clone(),
     }
 }

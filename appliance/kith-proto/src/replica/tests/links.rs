@@ -40,6 +40,52 @@ fn a_dialler_that_says_nothing_is_dropped() {
 }
 
 #[test]
+fn who_is_away_keeps_what_it_proved_and_the_time_it_left() {
+    let mut lab = Lab::new();
+    let link = lab.live(41);
+    let author = lab.member.author_id();
+    lab.pass(Duration::from_secs(20));
+    lab.tell(Input::LinkDown { link, reason: "gone".into() });
+    let [peer] = &lab.replica.peers()[..] else { panic!("one peer") };
+    assert_eq!((&peer.spaces[..], &peer.authors[..]), (&[lab.space][..], &[author][..]));
+    assert_eq!((peer.state, peer.link), (PeerState::Away, None));
+    assert!(peer.seen.unwrap() >= NOON + Duration::from_secs(20), "{:?}", peer.seen);
+    lab.pass(Duration::from_secs(600));
+    assert_eq!(lab.replica.peers().len(), 1, "a member is not forgotten");
+    lab.tell(Input::SpaceClosed { space: lab.space });
+    assert!(lab.replica.peers()[0].spaces.is_empty(), "nothing is shared any more");
+
+    let mut lab = Lab::new();
+    let link = lab.try_connect(41);
+    lab.tell(Input::LinkDown { link, reason: "gone".into() });
+    assert_eq!(lab.replica.peers().len(), 1);
+    lab.pass(Duration::from_secs(121));
+    assert_eq!(lab.replica.peers(), [], "a stranger is");
+}
+
+#[test]
+fn of_many_downloads_the_first_hundred_are_shown() {
+    let mut lab = Lab::new();
+    for n in 0..300_u32 {
+        let root = Cid::of(Codec::Raw, &n.to_be_bytes());
+        lab.tell(Input::WantRoot { space: lab.space, root, size: 4 });
+    }
+    let shown = lab.replica.transfers();
+    assert_eq!(shown.len(), 100);
+    assert!(shown.iter().any(|t| t.stalled.is_none()), "the store is being asked");
+    while lab.out.iter().any(|o| matches!(o, Output::CheckBlocks { .. })) {
+        let ticket =
+            lab.take(
+                |o| {
+                    if let Output::CheckBlocks { ticket, .. } = o { Some(*ticket) } else { None }
+                },
+            );
+        lab.tell(Input::BlocksChecked { ticket, have: vec![] });
+    }
+    assert!(lab.replica.transfers().iter().all(|t| t.stalled.is_some()), "nobody is there");
+}
+
+#[test]
 fn of_two_crossing_connections_the_one_dialled_by_the_lower_key_stays() {
     let mut sides = [false; 2];
     for seed in 40..60 {
