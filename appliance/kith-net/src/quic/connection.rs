@@ -18,7 +18,8 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::Mutex;
 use tracing::debug;
 
-use super::frames::{Counters, FrameReceiver, FrameSender, framed};
+use super::budget::Budgets;
+use super::frames::{Common, FrameReceiver, FrameSender, framed};
 use super::{code, tls};
 
 /// Characters of the peer's reason for closing that are kept.
@@ -82,6 +83,14 @@ pub struct Traffic {
     pub packets_lost: u64,
 }
 
+/// What a peer may use once it is admitted, and what all of them share.
+#[derive(Clone, Debug)]
+pub(super) struct Admission {
+    pub(super) streams: VarInt,
+    pub(super) window: VarInt,
+    pub(super) budgets: Arc<Budgets>,
+}
+
 /// A connection with another box. Cheap to clone; it closes when the last clone and stream is dropped.
 #[derive(Clone)]
 pub struct Connection(Arc<Inner>);
@@ -91,7 +100,8 @@ struct Inner {
     peer: NodeId,
     end: End,
     exporter: Exporter,
-    counters: Arc<Counters>,
+    common: Arc<Common>,
+    admission: Admission,
     /// Streams of the peer whose first byte has not come yet; at most as many as it may have open.
     opening: Mutex<FuturesUnordered<Opening>>,
 }
@@ -101,13 +111,14 @@ type Opened = (StreamKind, SendStream, RecvStream);
 
 impl Connection {
     /// `None` when the peer's key or the exporter is missing, which a finished handshake rules out.
-    pub(super) fn new(quic: quinn::Connection, end: End) -> Option<Self> {
+    pub(super) fn new(quic: quinn::Connection, end: End, admission: &Admission) -> Option<Self> {
         let identity = quic.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         let peer = tls::node_id(identity.first()?)?;
         let mut exporter = [0; 32];
         quic.export_keying_material(&mut exporter, ALPN, b"").ok()?;
-        let (counters, opening) = (Arc::default(), Mutex::default());
-        Some(Self(Arc::new(Inner { quic, peer, end, exporter, counters, opening })))
+        let common = Arc::new(Common::new(admission.budgets.clone()));
+        let (admission, opening) = (admission.clone(), Mutex::default());
+        Some(Self(Arc::new(Inner { quic, peer, end, exporter, common, admission, opening })))
     }
 
     /// The key the peer has proven.
@@ -120,6 +131,17 @@ impl Connection {
     #[must_use]
     pub fn end(&self) -> End {
         self.0.end
+    }
+
+    /// Says that the peer is no stranger: from here on the limits of [`StreamKind`] and of
+    /// [`super::Config`] apply. Before, it has four streams at a time, and frames of 32 KiB on all but
+    /// HELLO. Harmless when called again.
+    pub fn admit(&self) {
+        if self.0.common.admitted.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.0.quic.set_max_concurrent_bi_streams(self.0.admission.streams);
+        self.0.quic.set_receive_window(self.0.admission.window);
     }
 
     /// Where the peer is; IPv4 in its own form. Changes when the peer's address does.
@@ -145,8 +167,8 @@ impl Connection {
     pub fn traffic(&self) -> Traffic {
         let stats = self.0.quic.stats();
         Traffic {
-            frames_sent: self.0.counters.sent.load(Ordering::Relaxed),
-            frames_received: self.0.counters.received.load(Ordering::Relaxed),
+            frames_sent: self.0.common.sent.load(Ordering::Relaxed),
+            frames_received: self.0.common.received.load(Ordering::Relaxed),
             udp_sent: stats.udp_tx.bytes,
             udp_received: stats.udp_rx.bytes,
             packets_lost: stats.path.lost_packets,
@@ -161,7 +183,7 @@ impl Connection {
         let (mut sender, receiver) = self.0.quic.open_bi().await?;
         // A peer that already gave up this stream is met again at the first frame.
         let _given_up = sender.write_all(&[kind as u8]).await;
-        Ok(framed((sender, receiver), kind, true, &self.0.counters))
+        Ok(framed((sender, receiver), kind, true, &self.0.common))
     }
 
     /// The next stream the peer opened. May be cancelled and called again.
@@ -178,7 +200,7 @@ impl Connection {
                 Some(opened) = opening.next(), if !opening.is_empty() => {
                     let Some((kind, sender, receiver)) = opened else { continue };
                     let (sender, receiver) =
-                        framed((sender, receiver), kind, false, &self.0.counters);
+                        framed((sender, receiver), kind, false, &self.0.common);
                     return Ok((kind, sender, receiver));
                 }
             }

@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::connection::{Closed, Connection, canonical};
+use super::connection::{Admission, Closed, Connection, canonical};
 use super::socket::widen;
 use super::tls::{self, Tls};
 use super::{Config, race};
@@ -101,6 +101,7 @@ struct Inner {
     named: ClientConfig,
     anybody: ClientConfig,
     proofs: Arc<AtomicU64>,
+    admission: Admission,
     arriving: Mutex<FuturesUnordered<Arriving>>,
 }
 
@@ -139,7 +140,9 @@ impl Endpoint {
         let quic =
             quinn::Endpoint::new_with_abstract_socket(endpoint, Some(server), socket, runtime)?;
         let (node, proofs, arriving) = (key.node_id(), tls.proofs, Mutex::default());
-        Ok(Self(Arc::new(Inner { quic, node, config, named, anybody, proofs, arriving })))
+        let admission = config.admission();
+        let inner = Inner { quic, node, config, named, anybody, proofs, admission, arriving };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Where the socket is bound.
@@ -188,7 +191,8 @@ impl Endpoint {
             Ok(Err(error)) => return Err(dial_error(address, error)),
             Err(_) => return Err(DialError::Silence(address)),
         };
-        let connection = Connection::new(quic, End::Dialler).ok_or(DialError::OtherKey(address))?;
+        let connection = Connection::new(quic, End::Dialler, &self.0.admission)
+            .ok_or(DialError::OtherKey(address))?;
         if connection.peer() == self.0.node {
             connection.close(super::code::NONE, "this is myself");
             return Err(DialError::Ourselves(address));
@@ -221,7 +225,7 @@ impl Endpoint {
                 incoming = self.0.quic.accept() => {
                     let half_open = arriving.len();
                     if let Some(connecting) = self.let_in(incoming?, half_open) {
-                        arriving.push(Box::pin(arrive(connecting, self.0.config.handshake)));
+                        arriving.push(Box::pin(arrive(connecting, self.0.config.handshake, self.0.admission.clone())));
                     }
                 }
                 Some(arrived) = arriving.next(), if !arriving.is_empty() => match arrived {
@@ -273,10 +277,14 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-async fn arrive(connecting: Connecting, patience: Duration) -> Option<Connection> {
+async fn arrive(
+    connecting: Connecting,
+    patience: Duration,
+    admission: Admission,
+) -> Option<Connection> {
     let address = canonical(connecting.remote_address());
     match timeout(patience, connecting).await {
-        Ok(Ok(quic)) => Connection::new(quic, End::Acceptor),
+        Ok(Ok(quic)) => Connection::new(quic, End::Acceptor, &admission),
         Ok(Err(error)) => {
             debug!(%address, %error, "a handshake failed");
             None

@@ -4,18 +4,22 @@
 //! is allocated; the memory of a frame is only touched as its bytes arrive.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use kith_core::wire::frame::StreamKind;
 use quinn::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
 use tokio::io::AsyncReadExt as _;
 
+use super::budget::{Budget, Budgets, Lease, SMALL};
 use super::code;
 use super::connection::Closed;
 
 /// Bytes of a frame's length.
 const HEAD: usize = 4;
+
+/// Bytes of a frame of a stranger, but for HELLO.
+const STRANGERS_FRAME: usize = 32 << 10;
 
 /// Blocks wait for everything else: a transfer must not hold up a notice.
 const BEHIND_THE_REST: i32 = -1;
@@ -34,6 +38,9 @@ pub enum FrameError {
     /// The stream ended within a frame.
     #[error("the stream ended within a frame")]
     Truncated,
+    /// It did not arrive for too long, while others waited for the room it takes.
+    #[error("the frame took too long to arrive")]
+    Overdue,
     /// The peer gave up sending, or reading.
     #[error("the other box gave up the stream (code {0})")]
     GivenUp(u64),
@@ -45,11 +52,23 @@ pub enum FrameError {
     Closed(#[from] Closed),
 }
 
-/// Bytes of frames, with their lengths, of one connection.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
+/// What the streams of a connection have in common.
+#[derive(Debug)]
+pub(super) struct Common {
+    /// Bytes of frames sent, with their lengths.
     pub(super) sent: AtomicU64,
+    /// Bytes of frames received, with their lengths.
     pub(super) received: AtomicU64,
+    /// Whether the peer is more than a stranger.
+    pub(super) admitted: AtomicBool,
+    pub(super) budgets: Arc<Budgets>,
+}
+
+impl Common {
+    pub(super) const fn new(budgets: Arc<Budgets>) -> Self {
+        let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { sent, received, admitted: AtomicBool::new(false), budgets }
+    }
 }
 
 /// The sending half of a stream. Dropping it finishes the stream.
@@ -57,7 +76,7 @@ pub(super) struct Counters {
 pub struct FrameSender {
     stream: SendStream,
     limit: usize,
-    counters: Arc<Counters>,
+    common: Arc<Common>,
 }
 
 /// The receiving half of a stream. Dropping it tells the peer to stop sending.
@@ -65,10 +84,14 @@ pub struct FrameSender {
 pub struct FrameReceiver {
     stream: RecvStream,
     limit: usize,
-    counters: Arc<Counters>,
+    common: Arc<Common>,
     buffer: BytesMut,
     /// The size of the frame under way; `None` while its length is being read.
     body: Option<usize>,
+    /// The room for it.
+    lease: Option<Lease>,
+    /// Whether a stranger may send frames of the full size: only what says who it is.
+    open_to_all: bool,
 }
 
 /// Both halves of a stream of `kind`, which this end opened or did not.
@@ -76,20 +99,22 @@ pub(super) fn framed(
     (sender, receiver): (SendStream, RecvStream),
     kind: StreamKind,
     opener: bool,
-    counters: &Arc<Counters>,
+    common: &Arc<Common>,
 ) -> (FrameSender, FrameReceiver) {
     if kind == StreamKind::Want {
         // Fails only on a stream that is already closed, where there is nothing left to order.
         let _closed = sender.set_priority(BEHIND_THE_REST);
     }
     let sender =
-        FrameSender { stream: sender, limit: kind.max_frame(!opener), counters: counters.clone() };
+        FrameSender { stream: sender, limit: kind.max_frame(!opener), common: common.clone() };
     let receiver = FrameReceiver {
         stream: receiver,
         limit: kind.max_frame(opener),
-        counters: counters.clone(),
+        common: common.clone(),
         buffer: BytesMut::new(),
         body: None,
+        lease: None,
+        open_to_all: kind == StreamKind::Hello,
     };
     (sender, receiver)
 }
@@ -109,7 +134,7 @@ impl FrameSender {
         };
         let mut chunks: Vec<Bytes> = std::iter::once(head).chain(pieces.iter().cloned()).collect();
         self.stream.write_all_chunks(&mut chunks).await.map_err(write_error)?;
-        self.counters.sent.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
+        self.common.sent.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
         Ok(())
     }
 
@@ -154,11 +179,16 @@ impl FrameReceiver {
                 None => return Ok(None),
             },
         };
+        if size >= SMALL && self.lease.is_none() {
+            let lease = self.budget().lease(size).await;
+            self.lease = Some(lease);
+            self.buffer.reserve(size);
+        }
         if !self.fill(size).await? {
             return Err(FrameError::Truncated);
         }
-        self.body = None;
-        self.counters.received.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
+        (self.body, self.lease) = (None, None);
+        self.common.received.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
         Ok(Some(std::mem::take(&mut self.buffer).freeze()))
     }
 
@@ -173,18 +203,38 @@ impl FrameReceiver {
             return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
         }
         let size = self.buffer.iter().fold(0, |size, byte| (size << 8) | usize::from(*byte));
-        if size > self.limit {
+        let limit = self.limit();
+        if size > limit {
             self.stop(code::TOO_LARGE);
-            return Err(FrameError::TooLarge { size, limit: self.limit });
+            return Err(FrameError::TooLarge { size, limit });
         }
-        self.buffer = BytesMut::with_capacity(size);
+        self.buffer = BytesMut::new();
         self.body = Some(size);
         Ok(Some(size))
+    }
+
+    fn admitted(&self) -> bool {
+        self.common.admitted.load(Ordering::Acquire)
+    }
+
+    fn limit(&self) -> usize {
+        let full = self.open_to_all || self.admitted();
+        if full { self.limit } else { self.limit.min(STRANGERS_FRAME) }
+    }
+
+    fn budget(&self) -> &Arc<Budget> {
+        let Budgets { strangers, admitted } = &*self.common.budgets;
+        if self.admitted() { admitted } else { strangers }
     }
 
     /// Reads until the buffer holds `size` bytes; false when the stream ended before.
     async fn fill(&mut self, size: usize) -> Result<bool, FrameError> {
         while self.buffer.len() < size {
+            if self.lease.as_ref().is_some_and(Lease::is_over) {
+                self.stop(code::OVERDUE);
+                (self.buffer, self.lease) = (BytesMut::new(), None);
+                return Err(FrameError::Overdue);
+            }
             let missing = size - self.buffer.len();
             let mut room = (&mut self.buffer).limit(missing);
             if self.stream.read_buf(&mut room).await.map_err(read_error)? == 0 {

@@ -4,6 +4,7 @@
 //! The peer's key is its name: no certificate, no authority, no clock. There is no 0-RTT, since the
 //! exporter of the finished handshake blinds everything that is said (see `kith_core::seal`).
 
+mod budget;
 mod connection;
 mod endpoint;
 mod frames;
@@ -29,4 +30,6 @@ pub mod code {
     pub const UNKNOWN_KIND: u32 = 1;
     /// A frame is larger than its kind of stream allows.
     pub const TOO_LARGE: u32 = 2;
+    /// A frame took too long to arrive while others waited for the room.
+    pub const OVERDUE: u32 = 3;
 }

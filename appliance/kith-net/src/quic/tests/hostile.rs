@@ -52,6 +52,57 @@ async fn an_oversized_frame_is_refused_by_sender_and_receiver() {
 }
 
 #[tokio::test]
+async fn a_stranger_sends_small_frames_until_it_is_admitted() {
+    let (dialler, acceptor) = (endpoint(1), endpoint(2));
+    let (there, here) = connect(&dialler, &acceptor).await;
+    let frame = Bytes::from(vec![7; (32 << 10) + 1]);
+    let (mut push, _answers) = there.open(StreamKind::Push).await.unwrap();
+    push.send(std::slice::from_ref(&frame)).await.unwrap();
+    let (_, _, mut pushed) = within(here.accept()).await.unwrap();
+    let (size, limit) = (frame.len(), 32 << 10);
+    let refused = within(pushed.next()).await.unwrap_err();
+    assert_eq!(refused, FrameError::TooLarge { size, limit });
+
+    here.admit();
+    let (mut push, _answers) = there.open(StreamKind::Push).await.unwrap();
+    push.send(std::slice::from_ref(&frame)).await.unwrap();
+    let (_, _, mut pushed) = within(here.accept()).await.unwrap();
+    assert_eq!(within(pushed.next()).await.unwrap().unwrap(), frame);
+}
+
+#[tokio::test]
+async fn frames_that_have_begun_share_what_the_endpoint_has_and_small_ones_pass() {
+    let config = Config { admitted_frames: 1 << 20, ..Config::default() };
+    let (dialler, acceptor) = (endpoint(1), endpoint_with(2, config));
+    let (there, here) = connect(&dialler, &acceptor).await;
+    let (other, over_there) = connect(&endpoint(3), &acceptor).await;
+    here.admit();
+    over_there.admit();
+    let begin = async |from: &Connection, to: &Connection, size: u32| {
+        let (mut sender, _receiver) = raw_stream(from, StreamKind::Push as u8).await;
+        sender.write_all(&size.to_be_bytes()).await.unwrap();
+        sender.write_all(&[1; 100]).await.unwrap();
+        (sender, within(to.accept()).await.unwrap().2)
+    };
+    let moment = Duration::from_millis(300);
+    let (mut first, mut pushed) = begin(&there, &here, 800_000).await;
+    assert!(timeout(moment, pushed.next()).await.is_err(), "it has begun");
+    let (mut second, mut late) = begin(&other, &over_there, 800_000).await;
+    let rest = vec![1; 800_000 - 100];
+    let (written, waits) =
+        tokio::join!(timeout(moment, second.write_all(&rest)), timeout(moment, late.next()));
+    assert!(waits.is_err(), "it has arrived, and there is no room for another one");
+    let (_third, mut small) = begin(&other, &over_there, 100).await;
+    assert_eq!(within(small.next()).await.unwrap().unwrap().len(), 100);
+
+    let (begun, frame) = tokio::join!(within(first.write_all(&rest)), within(pushed.next()));
+    begun.unwrap();
+    assert_eq!(frame.unwrap().unwrap().len(), 800_000);
+    written.unwrap().unwrap();
+    assert_eq!(within(late.next()).await.unwrap().unwrap().len(), 800_000, "there is room now");
+}
+
+#[tokio::test]
 async fn a_stream_cut_within_a_frame_is_an_error_and_not_an_end() {
     let (dialler, acceptor) = (endpoint(1), endpoint(2));
     let (there, here) = connect(&dialler, &acceptor).await;
@@ -91,6 +142,7 @@ async fn a_slow_reader_holds_the_sender_back() {
     let config = Config { stream_window: window, send_window: 128 << 10, ..Config::default() };
     let (dialler, acceptor) = (endpoint_with(1, config.clone()), endpoint_with(2, config));
     let (there, here) = connect(&dialler, &acceptor).await;
+    there.admit();
     let (_asks, mut answers) = there.open(StreamKind::Want).await.unwrap();
     let (_, mut answer, _asked) = within(here.accept()).await.unwrap();
     let frame = Bytes::from(vec![1; 64 << 10]);
@@ -116,12 +168,16 @@ async fn a_peer_opens_no_more_streams_than_it_may() {
     let (dialler, acceptor) = (endpoint(1), endpoint(2));
     let (there, here) = connect(&dialler, &acceptor).await;
     let mut open = Vec::new();
-    while let Ok(stream) = timeout(Duration::from_millis(500), there.open(StreamKind::Hello)).await
-    {
-        open.push(stream.unwrap());
-        assert!(open.len() <= 32);
+    for most in [4, 32] {
+        while let Ok(stream) =
+            timeout(Duration::from_millis(500), there.open(StreamKind::Hello)).await
+        {
+            open.push(stream.unwrap());
+            assert!(open.len() <= most, "{most}");
+        }
+        assert_eq!(open.len(), most);
+        here.admit();
     }
-    assert_eq!(open.len(), 32);
     // Those that end make room for the next.
     drop(open);
     for _ in 0..32 {

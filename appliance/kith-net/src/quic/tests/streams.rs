@@ -9,6 +9,7 @@ use super::*;
 async fn frames_arrive_whole_and_in_order_and_the_end_is_seen() {
     let (dialler, acceptor) = (endpoint(1), endpoint(2));
     let (there, here) = connect(&dialler, &acceptor).await;
+    there.admit();
     let (mut asks, mut answers) = there.open(StreamKind::Want).await.unwrap();
     asks.send(&[Bytes::from_static(b"one")]).await.unwrap();
     asks.send(&[]).await.unwrap();
