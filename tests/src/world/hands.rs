@@ -71,7 +71,12 @@ impl World {
             Output::StoreBlock { ticket, cid, bytes, .. } => {
                 self.store_block(place, ticket, (cid, bytes));
             }
-            Output::ServeBlocks { stream, cids, .. } => self.serve(place, stream, &cids),
+            Output::ServeBlocks { stream, cids, .. } => self.serve(place, stream, &cids, true),
+            Output::DenyBlocks { stream, cids } => self.serve(place, stream, &cids, false),
+            Output::DenyBlocks { stream, cids } => {
+                let frames = cids.iter().map(|cid| Bytes::from(Block::missing(cid))).collect();
+                self.answer_want(place, stream, frames);
+            }
             Output::FetchDone { .. } | Output::PeerMet { .. } | Output::Changed(_) => {}
             Output::Joined { .. } => self.nodes[place].joining = None,
             Output::JoinFailed { .. } => {
@@ -179,16 +184,19 @@ impl World {
         }
     }
 
-    fn serve(&mut self, place: Place, stream: StreamId, cids: &[Cid]) {
-        let mut bytes = 0;
-        for cid in cids {
-            let frame = match self.nodes[place].disk.blocks.get(cid) {
-                Some(block) => {
-                    Bytes::from([&Block::head(cid, block.len())[..], &block[..]].concat())
-                }
-                None => Bytes::from(Block::missing(cid)),
-            };
-            bytes += frame.len() as u64 + 4;
+    fn serve(&mut self, place: Place, stream: StreamId, cids: &[Cid], allowed: bool) {
+        let blocks = &self.nodes[place].disk.blocks;
+        let frame = |cid: &Cid| match blocks.get(cid) {
+            Some(block) => Bytes::from([&Block::head(cid, block.len())[..], &block[..]].concat()),
+            None => Bytes::from(Block::missing(cid)),
+        };
+        let frames = cids.iter().map(frame).collect();
+        self.answer_want(place, stream, frames);
+    }
+
+    fn answer_want(&mut self, place: Place, stream: StreamId, frames: Vec<Bytes>) {
+        let bytes = frames.iter().map(|frame| frame.len() as u64 + 4).sum();
+        for frame in frames {
             self.send(place, stream, frame);
         }
         let life = self.nodes[place].life;
