@@ -295,7 +295,7 @@ impl Worker<'_> {
         (record.claimed_space() == *space).then_some(bytes)
     }
 
-    fn store_records(&mut self, ticket: Ticket, space: &SpaceId, records: &[Record]) -> Vec<Input> {
+    fn store_records(&self, ticket: Ticket, space: &SpaceId, records: &[Record]) -> Vec<Input> {
         if let Err(error) = self.store.append(records) {
             return vec![self.failed(ticket, &error)];
         }
@@ -351,7 +351,7 @@ impl Worker<'_> {
         self.broken |= !self.settler.submit(batch, whole);
     }
 
-    fn failed(&mut self, ticket: Ticket, error: &StoreError) -> Input {
+    fn failed(&self, ticket: Ticket, error: &StoreError) -> Input {
         let refusal = words::of_store(error);
         let words = refusal.message.clone();
         self.disk.refused(refusal);

@@ -279,6 +279,7 @@ async fn with_progress<W: Future<Output = Result<(), Refusal>>>(
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "each command has one kind of reply")]
 async fn locate(door: &Door, place: Place) -> Result<FileEntry, Refusal> {
     let Place { space, collection, path } = place;
     match door.ask(as_owner(Command::File { space, collection, path }), CLI_PATIENCE).await? {

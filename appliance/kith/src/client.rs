@@ -364,6 +364,7 @@ mod tests {
 
     fn entry() -> FileEntry {
         FileEntry {
+            space: String::new(),
             path: "soup".to_owned(),
             folder: false,
             root: None,

@@ -71,12 +71,8 @@ impl World {
             Output::StoreBlock { ticket, cid, bytes, .. } => {
                 self.store_block(place, ticket, (cid, bytes));
             }
-            Output::ServeBlocks { stream, cids, .. } => self.serve(place, stream, &cids, true),
-            Output::DenyBlocks { stream, cids } => self.serve(place, stream, &cids, false),
-            Output::DenyBlocks { stream, cids } => {
-                let frames = cids.iter().map(|cid| Bytes::from(Block::missing(cid))).collect();
-                self.answer_want(place, stream, frames);
-            }
+            Output::ServeBlocks { stream, cids, .. } => self.serve(place, stream, &cids),
+            Output::DenyBlocks { stream, cids } => self.deny(place, stream, &cids),
             Output::FetchDone { .. } | Output::PeerMet { .. } | Output::Changed(_) => {}
             Output::Joined { .. } => self.nodes[place].joining = None,
             Output::JoinFailed { .. } => {
@@ -184,13 +180,18 @@ impl World {
         }
     }
 
-    fn serve(&mut self, place: Place, stream: StreamId, cids: &[Cid], allowed: bool) {
+    fn serve(&mut self, place: Place, stream: StreamId, cids: &[Cid]) {
         let blocks = &self.nodes[place].disk.blocks;
         let frame = |cid: &Cid| match blocks.get(cid) {
             Some(block) => Bytes::from([&Block::head(cid, block.len())[..], &block[..]].concat()),
             None => Bytes::from(Block::missing(cid)),
         };
         let frames = cids.iter().map(frame).collect();
+        self.answer_want(place, stream, frames);
+    }
+
+    fn deny(&mut self, place: Place, stream: StreamId, cids: &[Cid]) {
+        let frames = cids.iter().map(|cid| Bytes::from(Block::missing(cid))).collect();
         self.answer_want(place, stream, frames);
     }
 

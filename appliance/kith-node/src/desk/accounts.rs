@@ -9,6 +9,7 @@ use super::Desk;
 use crate::account::Who;
 
 impl Desk {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "access::room_of names every command")]
     pub(super) fn account_command(
         &mut self,
         now: UnixTime,

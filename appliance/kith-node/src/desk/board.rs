@@ -19,6 +19,7 @@ const USUAL: u32 = 50;
 const MOST: u32 = 200;
 
 impl Desk {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "access::room_of names every command")]
     pub(super) fn board_command(&mut self, who: &Who, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Posts { space, before, limit } => {

@@ -33,6 +33,7 @@ type Worked = Result<Option<Option<Hash>>, Refusal>;
 type GoOn = Box<dyn FnOnce(&mut Desk, Option<Hash>) -> Result<Reply, Refusal> + Send>;
 
 impl Desk {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "access::room_of names every command")]
     pub(super) fn with_passphrase(
         &mut self,
         now: UnixTime,

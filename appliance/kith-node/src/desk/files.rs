@@ -37,6 +37,7 @@ impl<'a> Where<'a> {
 }
 
 impl Desk {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "access::room_of names every command")]
     pub(super) fn file_command(&mut self, who: &Who, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::Collections { space } => self.collections(who, space.as_deref()),

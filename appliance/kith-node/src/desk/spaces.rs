@@ -28,6 +28,7 @@ const MAX_INVITE_DAYS: u32 = 30;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Desk {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "access::room_of names every command")]
     pub(super) fn space_command(
         &mut self,
         now: UnixTime,
@@ -138,7 +139,7 @@ impl Desk {
     }
 
     fn make_space(
-        &mut self,
+        &self,
         now: UnixTime,
         key: &SecretKey,
         (name, own): (&str, bool),
@@ -195,7 +196,7 @@ impl Desk {
     }
 
     fn invite(
-        &mut self,
+        &self,
         now: UnixTime,
         who: &Who,
         space: Option<&str>,

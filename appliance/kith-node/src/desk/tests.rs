@@ -384,7 +384,7 @@ impl Bench {
     }
 
     /// Brings content into the default space; answers its root.
-    fn bring(&mut self, bytes: &[u8]) -> String {
+    fn bring(&self, bytes: &[u8]) -> String {
         let space = self.desk.default_space().unwrap();
         let mut bring = crate::content::bring::Bring::new(&self.desk.store, space);
         let imported = bring.file(bytes, &mut |_| ()).unwrap();

@@ -246,6 +246,7 @@ impl Untold {
         news
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other news wait as they are")]
     fn put_back(&mut self, news: News) {
         match news {
             News::Peers(_) => self.peers = true,

@@ -57,6 +57,9 @@ impl Hub {
             }
             Output::TimeConfirmed { now } => self.untold.other.push(News::TimeConfirmed(now)),
             Output::PeerMet { node, address } => {
+                for link in self.links.values().filter(|link| link.connection().peer() == node) {
+                    link.connection().admit();
+                }
                 self.untold.other.push(News::Met(node, address));
             }
             Output::Changed(Change::Peers) => self.untold.peers = true,

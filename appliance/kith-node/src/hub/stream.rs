@@ -243,7 +243,7 @@ async fn write_all(stream: StreamId, sender: &mut FrameSender, mut queue: Queue,
             }
         }
     }
-    let _ = sender.finish();
+    sender.finish();
 }
 
 async fn deny(sender: &mut FrameSender, cids: &[Cid]) -> Result<u64, FrameError> {
