@@ -17,6 +17,7 @@ mod hostile;
 mod html;
 mod languages;
 mod matrix;
+mod names;
 mod pages;
 mod server;
 mod sizes;
