@@ -187,7 +187,12 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
     const note = document.createElement("p");
     note.className = "hint";
     field.after(note);
-    field.oninput = () => { const left = field.maxLength - field.value.length; note.textContent = left < 300 ? put(field.dataset.count, left) : ""; };
+    // The limit is one of bytes; `maxlength` alone counts UTF-16.
+    field.oninput = () => {
+      const left = field.maxLength - new TextEncoder().encode(field.value.trim()).length, over = left < 0 ? put(field.dataset.over, -left) : "";
+      note.textContent = over || (left < 300 ? put(field.dataset.count, left) : "");
+      field.setCustomValidity(over);
+    };
   });
   $("form[data-upload]").forEach(upload);
   $("form:not([data-upload])").forEach((form) => form.addEventListener("submit", () => setTimeout(() => $("button", form).forEach((button) => { button.disabled = true; }))));

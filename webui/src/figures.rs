@@ -40,13 +40,15 @@ pub(crate) fn ago(lang: Lang, now: u64, then: u64) -> String {
     }
 }
 
-/// How long it takes until `then`.
+/// How long it takes until `then`, rounded up: what was just made for a week is good for a week.
 pub(crate) fn until(lang: Lang, now: u64, then: u64) -> String {
-    let seconds = then.saturating_sub(now) / 1000;
+    let seconds = then.saturating_sub(now).div_ceil(1000);
+    // Half a minute more than seven days is no eighth: two clocks are never quite the same.
+    let whole = |unit| seconds.saturating_sub(MINUTE / 2).div_ceil(unit);
     match seconds {
         0..HOUR => lang.count("{0} more minute", "{0} more minutes", seconds.div_ceil(MINUTE)),
-        HOUR..DAY => lang.count("{0} more hour", "{0} more hours", (seconds + HOUR / 2) / HOUR),
-        _ => lang.count("{0} more day", "{0} more days", (seconds + DAY / 2) / DAY),
+        HOUR..DAY => lang.count("{0} more hour", "{0} more hours", whole(HOUR)),
+        _ => lang.count("{0} more day", "{0} more days", whole(DAY)),
     }
 }
 
@@ -135,7 +137,10 @@ mod tests {
         let english = Lang::english();
         let left = |seconds: u64| until(english, 5_000, 5_000 + seconds * 1000);
         assert_eq!(left(7 * DAY - 1), "7 more days");
+        assert_eq!(left(7 * DAY + 5), "7 more days");
+        assert_eq!(left(6 * DAY + HOUR), "7 more days");
         assert_eq!(left(DAY - 1), "24 more hours");
+        assert_eq!(left(HOUR + 20 * MINUTE), "2 more hours");
         assert_eq!(left(59), "1 more minute");
         assert_eq!(until(english, 5_000, 1_000), "0 more minutes");
     }

@@ -132,6 +132,13 @@ fn literal(name: &str) -> Option<IpAddr> {
     bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
+/// Whether a Host only ever means the machine that asks.
+pub(crate) fn only_here(host: &str) -> bool {
+    without_port(host).is_some_and(|name| {
+        name.eq_ignore_ascii_case("localhost") || literal(name).is_some_and(|ip| ip.is_loopback())
+    })
+}
+
 /// A box's name as a label of the DNS: the panel answers to this label followed by `.local`.
 #[must_use]
 pub fn host_label(name: &str) -> String {
@@ -178,6 +185,16 @@ mod tests {
         assert!(literal("[fe80::1%25eth0]").is_some());
         assert_eq!(literal("1.2.3.4.evil.example"), None);
         assert_eq!(literal("2130706433"), None);
+    }
+
+    #[test]
+    fn a_loopback_host_means_this_machine_only() {
+        for here in ["localhost:8480", "LOCALHOST", "127.0.0.1:8480", "127.1.2.3", "[::1]:8480"] {
+            assert!(only_here(here), "{here}");
+        }
+        for there in ["192.0.2.1:8480", "kith.local", "127.0.0.1.example", "[fe80::1]:8480", ""] {
+            assert!(!only_here(there), "{there}");
+        }
     }
 
     #[test]

@@ -136,6 +136,7 @@ impl View {
     pub(crate) async fn with_spaces(mut self, ask: &Ask) -> Self {
         if let Ok(Reply::Spaces(spaces)) = ask.call(Command::Spaces).await {
             self.spaces = spaces;
+            self.spaces.sort_by_key(aside);
         }
         self
     }
@@ -156,6 +157,11 @@ impl View {
 
     pub(crate) fn is_current(&self, space: &Space) -> bool {
         self.space.as_ref().map_or(space.default, |id| *id == space.id)
+    }
+
+    /// Whether a space is shown less prominently.
+    pub(crate) fn is_aside(&self, space: &Space) -> bool {
+        aside(space) && !self.is_current(space)
     }
 
     /// Shows a form again with what was wrong about it.
@@ -298,6 +304,11 @@ impl View {
     }
 }
 
+/// Whether a space is one's own in which nobody else ever was: it stands last once there is another.
+pub(crate) fn aside(space: &Space) -> bool {
+    !space.default && !space.pending && space.members < 2 && space.role.as_deref() == Some("owner")
+}
+
 /// Escapes text for HTML, for text and quoted attributes alike.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
@@ -321,6 +332,24 @@ fn bdi(typed: &str) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_own_space_that_nobody_joined_stands_aside() {
+        let own = Space {
+            id: "own".into(),
+            name: "Mine".into(),
+            role: Some("owner".into()),
+            members: 1,
+            public: Vec::new(),
+            default: false,
+            pending: false,
+        };
+        assert!(aside(&own));
+        assert!(!aside(&Space { default: true, ..own.clone() }));
+        assert!(!aside(&Space { members: 2, ..own.clone() }));
+        assert!(!aside(&Space { pending: true, ..own.clone() }));
+        assert!(!aside(&Space { role: Some("member".into()), ..own }));
+    }
 
     #[test]
     fn what_somebody_typed_stays_text() {

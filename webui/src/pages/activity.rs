@@ -46,7 +46,7 @@ impl Line {
             Deed::MadeSpace { name } => line("leaf", v.say2("{0} made the space {1}", who, name)),
             Deed::Joined => line("people", v.say("{0} came in", who)),
             Deed::ChangedMember { name } if name == who => {
-                line("people", v.say("{0} changed their own membership", who))
+                line("people", v.say("A member took the name {0}", who))
             }
             Deed::ChangedMember { name } => {
                 line("people", v.say2("{0} changed the membership of {1}", who, name))

@@ -1,7 +1,9 @@
 //! The noticeboard: notices with their replies, one level deep.
 
 use askama::Template;
+use kith_core::body::MAX_TEXT;
 use kith_model::command::Command;
+use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Post;
 
 use crate::answer::{Answer, Failure, page, page_with, see, status_of};
@@ -97,7 +99,11 @@ pub(crate) async fn submit(ask: Ask) -> Result<Answer, Failure> {
     // Browsers send line ends as CR LF.
     let text = ask.form.text("text").replace("\r\n", "\n").trim().to_owned();
     let (space, re) = (ask.space(), ask.form.some("re"));
-    match ask.call(Command::Post { space, text: text.clone(), re: re.clone() }).await {
+    let posted = match too_long(&text) {
+        Some(refusal) => Err(refusal),
+        None => ask.call(Command::Post { space, text: text.clone(), re: re.clone() }).await,
+    };
+    match posted {
         Ok(reply) => {
             let post = expect_reply!(reply, Posted);
             let path = urls::with_query("/board", &[("space", ask.space().as_deref())]);
@@ -115,6 +121,16 @@ pub(crate) async fn submit(ask: Ask) -> Result<Answer, Failure> {
             Ok(page_with(status_of(&refusal), &shown))
         }
     }
+}
+
+/// Says by how much, which the node does not.
+fn too_long(text: &str) -> Option<Refusal> {
+    let over = text.len().checked_sub(MAX_TEXT).filter(|over| *over > 0)?;
+    let message = format!(
+        "a notice has at most 3,500 bytes, and this is {over} too long: \
+         plain letters are one byte each, umlauts two, emoji four and more"
+    );
+    Some(Refusal::new(RefusalKind::Invalid, message))
 }
 
 pub(crate) async fn remove(ask: Ask) -> Result<Answer, Failure> {
@@ -150,6 +166,13 @@ mod tests {
                 ("x".into(), vec![]),
             ]
         );
+    }
+
+    #[test]
+    fn a_text_is_measured_in_bytes_and_told_how_many_are_too_many() {
+        assert_eq!(too_long(&"ü".repeat(MAX_TEXT / 2)), None);
+        let refusal = too_long(&"ü".repeat(MAX_TEXT / 2 + 3)).unwrap();
+        assert!(refusal.message.contains("this is 6 too long"), "{}", refusal.message);
     }
 
     #[test]

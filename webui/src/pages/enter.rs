@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::http::header::SET_COOKIE;
 use kith_model::command::Command;
-use kith_model::refusal::Refusal;
+use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::{LoggedIn, Reply};
 
 use crate::answer::{Answer, Failure, page, page_with, see, status_of};
@@ -39,6 +39,8 @@ struct JoinPage {
     v: View,
     secret: String,
     name: String,
+    /// What to do after a refusal.
+    next: Option<&'static str>,
 }
 
 #[expect(clippy::unused_async, reason = "the table holds async functions")]
@@ -115,7 +117,7 @@ pub(crate) async fn logout_submit(ask: Ask) -> Result<Answer, Failure> {
 #[expect(clippy::unused_async, reason = "the table holds async functions")]
 pub(crate) async fn join(ask: Ask) -> Result<Answer, Failure> {
     let v = View::new(&ask, Nav::Other);
-    Ok(page(&JoinPage { v, secret: ask.param("secret"), name: String::new() }))
+    Ok(page(&JoinPage { v, secret: ask.param("secret"), name: String::new(), next: None }))
 }
 
 pub(crate) async fn join_submit(ask: Ask) -> Result<Answer, Failure> {
@@ -131,8 +133,29 @@ pub(crate) async fn join_submit(ask: Ask) -> Result<Answer, Failure> {
         ),
         Err(refusal) => {
             let v = View::new(&ask, Nav::Other).troubled(&refusal);
-            Ok(again(&refusal, &JoinPage { v, secret, name }))
+            Ok(again(&refusal, &JoinPage { v, secret, name, next: after(refusal.kind) }))
         }
+    }
+}
+
+/// What to do when a link made no account.
+fn after(kind: RefusalKind) -> Option<&'static str> {
+    match kind {
+        RefusalKind::BadInvite | RefusalKind::WrongSecret | RefusalKind::NotFound => Some(msg(
+            "Every link makes one account, and only for a while. If you used it before, sign in; otherwise ask the owner of the box for a new one.",
+        )),
+        RefusalKind::Exists => Some(msg("Choose another name, or sign in if it is yours.")),
+        RefusalKind::Invalid
+        | RefusalKind::SignIn
+        | RefusalKind::NotAllowed
+        | RefusalKind::AlreadyClaimed
+        | RefusalKind::NotClaimed
+        | RefusalKind::TooMany
+        | RefusalKind::NoSpace
+        | RefusalKind::DiskFailed
+        | RefusalKind::StillWaiting
+        | RefusalKind::NotHereYet
+        | RefusalKind::Internal => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use kith_model::command::Command;
-use kith_model::reply::{Activity, Space};
+use kith_model::reply::Space;
 use kith_model::status::{Peer, PeerState};
 
 use crate::answer::{Answer, Failure, page};
@@ -10,7 +10,7 @@ use crate::ask::{Ask, expect_reply};
 use crate::figures::percent;
 use crate::lang::msg;
 use crate::pages::activity::Line;
-use crate::view::{Nav, View};
+use crate::view::{Nav, View, aside};
 
 /// How many lines of activity the overview shows.
 const LINES: u32 = 6;
@@ -18,11 +18,16 @@ const LINES: u32 = 6;
 /// How many houses stand in the street.
 const HOUSES: usize = 11;
 
+/// How a house looks that shares no space with this box.
+const STRANGER: &str = "c-stranger";
+
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Page {
     v: View,
     houses: Vec<House>,
+    /// Whether one of the houses shares a space with this box.
+    neighbours: bool,
     more: usize,
     lines: Vec<Line>,
     spaces: Vec<Space>,
@@ -39,37 +44,43 @@ struct House {
 
 pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
     let v = View::new(&ask, Nav::Overview);
-    let command = Command::Activity { space: ask.space(), limit: Some(LINES) };
+    let space = ask.space();
     // All at once: the node wakes up for them together.
-    let (peers, spaces, activity) =
-        tokio::try_join!(ask.call(Command::Peers), ask.call(Command::Spaces), ask.call(command))?;
+    let (peers, spaces, activity, posts, collections) = tokio::try_join!(
+        ask.call(Command::Peers),
+        ask.call(Command::Spaces),
+        ask.call(Command::Activity { space: space.clone(), limit: Some(LINES) }),
+        ask.call(Command::Posts { space: space.clone(), before: None, limit: Some(1) }),
+        ask.call(Command::Collections { space }),
+    )?;
     let peers = expect_reply!(peers, Peers);
-    let spaces = expect_reply!(spaces, Spaces);
+    let mut spaces = expect_reply!(spaces, Spaces);
+    spaces.sort_by_key(aside);
     let activity = expect_reply!(activity, Activity);
-    let fresh = untouched(&activity) && peers.iter().all(|peer| peer.spaces.is_empty());
+    let posts = expect_reply!(posts, Posts);
+    let collections = expect_reply!(collections, Collections);
+    let alone = spaces.iter().any(|space| v.is_current(space) && space.members < 2);
+    let fresh = alone || posts.is_empty() || collections.iter().all(|shelf| shelf.entries == 0);
     let lines = activity.into_iter().map(|done| Line::new(&v, done)).collect();
     let mut houses: Vec<House> =
         peers.iter().filter(|peer| peer.node.is_some()).map(house).collect();
-    houses.sort_by_key(|house| house.class);
+    houses.sort_by_key(|house| (house.class == STRANGER, house.class));
+    let neighbours = houses.iter().any(|house| house.class != STRANGER);
     let more = houses.len().saturating_sub(HOUSES);
     houses.truncate(HOUSES);
     let store = &v.status.store;
     let disk_used = store
         .free_bytes
         .map(|free| percent(store.block_bytes, store.block_bytes.saturating_add(free)));
-    Ok(page(&Page { v, houses, more, lines, spaces, disk_used, fresh }))
-}
-
-/// Whether nobody did anything yet but make the space.
-fn untouched(activity: &[Activity]) -> bool {
-    activity.len() < 3
+    Ok(page(&Page { v, houses, neighbours, more, lines, spaces, disk_used, fresh }))
 }
 
 fn house(peer: &Peer) -> House {
     let (class, state) = match peer.state {
+        _ if peer.spaces.is_empty() => (STRANGER, msg("not in your spaces")),
         PeerState::Connected => ("a-lit", msg("connected")),
         PeerState::Connecting => ("b-waking", msg("connecting")),
-        PeerState::Stranger => ("c-stranger", msg("not in your spaces")),
+        PeerState::Stranger => (STRANGER, msg("not in your spaces")),
         PeerState::Away => ("d-away", msg("out of reach")),
     };
     let name = peer.name.clone().or_else(|| peer.words.as_deref().map(two_words));

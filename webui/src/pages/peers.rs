@@ -62,8 +62,9 @@ async fn peers(ask: &Ask, v: View) -> Result<Page, Failure> {
     let (mut near, mut strangers, mut away) = (Vec::new(), Vec::new(), Vec::new());
     for peer in peers {
         let list = match peer.state {
-            PeerState::Connected | PeerState::Connecting => &mut near,
-            PeerState::Stranger => &mut strangers,
+            // Whoever shares no space is a stranger, however well it can be reached.
+            _ if peer.spaces.is_empty() => &mut strangers,
+            PeerState::Connected | PeerState::Connecting | PeerState::Stranger => &mut near,
             PeerState::Away => &mut away,
         };
         list.push(Row::new(&v, peer));

@@ -9,6 +9,7 @@ use kith_model::reply::{Account, Collection, Member};
 use crate::answer::{Answer, Failure, page, refuse, see};
 use crate::ask::{Ask, expect_reply};
 use crate::flash::Flash;
+use crate::guard;
 use crate::lang::msg;
 use crate::qr;
 use crate::urls;
@@ -33,6 +34,8 @@ struct LinkPage {
     link: String,
     expires: u64,
     qr: Option<Markup>,
+    /// Whether the link leads nowhere but on this machine.
+    only_here: bool,
 }
 
 pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
@@ -101,10 +104,20 @@ pub(crate) async fn account_invite_show(ask: Ask) -> Result<Answer, Failure> {
     let v = View::new(&ask, Nav::People);
     // The address by which this very browser came is one that works.
     let host = ask.headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
-    let link =
-        format!("http://{}/join/{}", host.unwrap_or("kith.local"), urls::encode(&invite.secret));
-    let qr = qr::draw(&link, &v.t("QR code of the link"));
-    Ok(page(&LinkPage { v, link, expires: invite.expires, qr }))
+    let host = reachable(host.unwrap_or("kith.local"), &v.status.panel);
+    let only_here = guard::only_here(host);
+    let link = format!("http://{host}/join/{}", urls::encode(&invite.secret));
+    let draw = || qr::draw(&link, &v.t("QR code of the link"));
+    let qr = if only_here { None } else { draw() };
+    Ok(page(&LinkPage { v, link, expires: invite.expires, qr, only_here }))
+}
+
+/// The host for links given to others: `asked`, unless that means this machine only and the panel
+/// is known to answer at another.
+fn reachable<'a>(asked: &'a str, panel: &'a str) -> &'a str {
+    let known = panel.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let known = known.filter(|known| !known.is_empty() && !guard::only_here(known));
+    known.filter(|_| guard::only_here(asked)).unwrap_or(asked)
 }
 
 pub(crate) async fn account_role(ask: Ask) -> Result<Answer, Failure> {
@@ -127,4 +140,18 @@ pub(crate) async fn account_remove(ask: Ask) -> Result<Answer, Failure> {
 /// Whether an account is an owner of the box.
 pub(crate) fn looks_after(account: &Account) -> bool {
     account.role == AccountRole::Owner
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_a_host_that_others_reach_where_there_is_one() {
+        let wide = "http://192.0.2.7:8480/";
+        assert_eq!(reachable("localhost:8480", wide), "192.0.2.7:8480");
+        assert_eq!(reachable("kith.local:8480", wide), "kith.local:8480");
+        assert_eq!(reachable("localhost:8480", "http://127.0.0.1:8480/"), "localhost:8480");
+        assert_eq!(reachable("[::1]:8480", ""), "[::1]:8480");
+    }
 }

@@ -182,7 +182,8 @@ async fn who_is_not_signed_in_sends_little() {
     let seen = panel.post(Who::Visitor, "/board", &fields).await;
     assert!(seen.status.is_client_error());
     assert!(panel.fake.commands().is_empty());
-    // Somebody who is signed in may put up as much.
-    assert!(panel.post(Who::Owner, "/board", &[("text", &text)]).await.status.is_redirection());
+    // A form of somebody who is signed in may be as large.
+    let fields = [("text", "Hello"), ("else", &text)];
+    assert!(panel.post(Who::Owner, "/board", &fields).await.status.is_redirection());
     assert_eq!(panel.fake.commands().len(), 1);
 }

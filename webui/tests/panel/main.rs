@@ -18,6 +18,7 @@ mod html;
 mod languages;
 mod matrix;
 mod names;
+mod newcomer;
 mod pages;
 mod server;
 mod sizes;

@@ -179,6 +179,13 @@ async fn a_notice_that_is_refused_is_not_lost() {
     let seen = panel.post(Who::Owner, "/board", &[("text", &long)]).await;
     assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(seen.text().contains(long.trim()) && seen.text().contains("3,500 bytes"));
+    panel.fake.world.lock().unwrap().refuse = None;
+    let seen = panel.post(Who::Owner, "/board", &[("text", &"ü".repeat(1_752))]).await;
+    assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(seen.text().contains("this is 4 too long") && seen.text().contains("üü"));
+    let posted =
+        |command: &Command| matches!(command, Command::Post { text, .. } if text.starts_with('ü'));
+    assert!(!panel.fake.commands().iter().any(posted), "it was not even sent");
 }
 
 #[tokio::test]
@@ -194,7 +201,9 @@ async fn a_removed_file_comes_back_by_undo_for_its_remover_only() {
     let location = seen.header(header::LOCATION).to_owned();
     assert!(location.starts_with("/files/shared/emergency?f="), "{location}");
     let page = panel.follow(Who::Owner, &seen).await.text();
-    assert!(page.contains("action=\"/file/restore\"") && page.contains("Undo"));
+    assert!(
+        page.contains("action=\"/file/restore\"") && page.contains("until you leave this page")
+    );
     let key = location.split("f=").nth(1).unwrap();
     let stolen = panel.post(Who::Member, "/file/restore", &[("f", key)]).await;
     assert_eq!(stolen.status, StatusCode::NOT_FOUND);
@@ -228,7 +237,13 @@ async fn an_account_link_leads_to_this_panel() {
     let panel = Panel::new(Fake::lively());
     let seen = panel.post(Who::Owner, "/accounts/invite", &[]).await;
     let page = panel.follow(Who::Owner, &seen).await.text();
+    assert!(page.contains("http://192.168.77.1:8480/join/JOINSECRET"), "reachable by others");
+    assert!(page.contains("<svg class=\"qr\"") && !page.contains("--panel"));
+    panel.fake.publish(|status| status.panel = "http://127.0.0.1:8480/".into());
+    let page = panel.follow(Who::Owner, &seen).await.text();
     assert!(page.contains("http://127.0.0.1:8480/join/JOINSECRET"));
+    assert!(page.contains("kith run --panel 0.0.0.0:8480"), "it says how to change that");
+    assert!(!page.contains("<svg class=\"qr\"") && !page.contains("same network"));
     let seen = panel
         .post(
             Who::Visitor,
@@ -385,7 +400,7 @@ async fn look_and_language_are_kept_by_the_browser() {
 async fn a_page_asks_the_node_for_all_it_shows_at_once() {
     let hour = std::time::Duration::from_secs(3_600);
     for (path, commands) in
-        [("/overview", 3), ("/board", 2), ("/activity", 2), ("/peers", 2), ("/people", 3)]
+        [("/overview", 5), ("/board", 2), ("/activity", 2), ("/peers", 2), ("/people", 3)]
     {
         for (waiting, comes) in [(commands, true), (commands + 1, false)] {
             let who = if path == "/people" { Who::Member } else { Who::Owner };
