@@ -2,7 +2,7 @@
 
 use askama::Template;
 use kith_model::command::Command;
-use kith_model::reply::Space;
+use kith_model::reply::{Activity, Deed, Space};
 use kith_model::status::{Peer, PeerState};
 
 use crate::answer::{Answer, Failure, page};
@@ -46,21 +46,17 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
     let v = View::new(&ask, Nav::Overview);
     let space = ask.space();
     // All at once: the node wakes up for them together.
-    let (peers, spaces, activity, posts, collections) = tokio::try_join!(
+    let (peers, spaces, activity) = tokio::try_join!(
         ask.call(Command::Peers),
         ask.call(Command::Spaces),
-        ask.call(Command::Activity { space: space.clone(), limit: Some(LINES) }),
-        ask.call(Command::Posts { space: space.clone(), before: None, limit: Some(1) }),
-        ask.call(Command::Collections { space }),
+        ask.call(Command::Activity { space, limit: Some(LINES) }),
     )?;
     let peers = expect_reply!(peers, Peers);
     let mut spaces = expect_reply!(spaces, Spaces);
     spaces.sort_by_key(aside);
     let activity = expect_reply!(activity, Activity);
-    let posts = expect_reply!(posts, Posts);
-    let collections = expect_reply!(collections, Collections);
     let alone = spaces.iter().any(|space| v.is_current(space) && space.members < 2);
-    let fresh = alone || posts.is_empty() || collections.iter().all(|shelf| shelf.entries == 0);
+    let fresh = alone || is_new(&activity);
     let lines = activity.into_iter().map(|done| Line::new(&v, done)).collect();
     let mut houses: Vec<House> =
         peers.iter().filter(|peer| peer.node.is_some()).map(house).collect();
@@ -73,6 +69,13 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
         .free_bytes
         .map(|free| percent(store.block_bytes, store.block_bytes.saturating_add(free)));
     Ok(page(&Page { v, houses, neighbours, more, lines, spaces, disk_used, fresh }))
+}
+
+/// Whether so little has happened that somebody may wonder what to do: no notice yet, or no file.
+fn is_new(activity: &[Activity]) -> bool {
+    let posted = activity.iter().any(|done| matches!(done.what, Deed::Posted { .. }));
+    let filed = activity.iter().any(|done| matches!(done.what, Deed::PutFile { .. }));
+    activity.len() < LINES as usize && !(posted && filed)
 }
 
 fn house(peer: &Peer) -> House {

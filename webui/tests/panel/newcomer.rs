@@ -38,9 +38,12 @@ async fn first_steps_stay_until_there_is_a_notice_a_file_and_a_second_member() {
     let panel = Panel::new(Fake::lively());
     let steps = "Three good first steps";
     assert!(!panel.get(Who::Owner, "/overview").await.text().contains(steps));
-    let posts = std::mem::take(&mut panel.fake.world.lock().unwrap().posts);
+    let done = std::mem::take(&mut panel.fake.world.lock().unwrap().activity);
     assert!(panel.get(Who::Owner, "/overview").await.text().contains(steps));
-    panel.fake.world.lock().unwrap().posts = posts;
+    let posted = done.iter().filter(|done| matches!(done.what, Deed::Posted { .. })).take(1);
+    panel.fake.world.lock().unwrap().activity = posted.cloned().collect();
+    assert!(panel.get(Who::Owner, "/overview").await.text().contains(steps), "no file yet");
+    panel.fake.world.lock().unwrap().activity = done;
     panel.fake.world.lock().unwrap().members.truncate(1);
     assert!(panel.get(Who::Owner, "/overview").await.text().contains(steps));
 }

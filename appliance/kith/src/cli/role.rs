@@ -10,6 +10,10 @@ use kith_supervise::role::{self, Entered};
 
 use crate::failure::Outcome;
 
+/// One thread for the network and the store's callers, one so that a long computation (a passphrase, a
+/// large folder) does not stop them. More would only cost memory on the boards this runs on.
+const NODE_WORKERS: usize = 2;
+
 /// How long files that are still being read or written may hold up the end.
 const LAST_FILES: Duration = Duration::from_secs(1);
 
@@ -29,9 +33,8 @@ enum Which {
 impl Role {
     pub(crate) fn carry_out(self, state: PathBuf) -> Outcome {
         let Which::Node = self.which;
-        // One thread for network and panel: disk, passphrases, commands and transfers have threads of
-        // their own, and a request that stays on one thread wakes nobody.
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(NODE_WORKERS)
             .enable_all()
             .build()
             .context("cannot start the event loop")?;
