@@ -179,3 +179,59 @@ impl Disk {
         let _ = self.desk.try_send(Message::News(news));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use bytes::Bytes;
+    use kith_core::cid::Codec;
+    use kith_files::cut::CutFiles;
+    use kith_proto::views::Views;
+    use kith_store::{Options, Store};
+
+    use super::*;
+
+    const SPACE: SpaceId = SpaceId([1; 32]);
+
+    #[test]
+    fn what_a_failed_write_lost_is_not_called_whole_and_is_looked_for_again() {
+        let files = CutFiles::new();
+        let index = tempfile::tempdir().unwrap();
+        let options = Options { index_dir: Some(index.path().to_owned()), ..Options::default() };
+        let shared_files = Arc::new(files.clone());
+        let store =
+            Store::open(shared_files, Path::new("/s"), Arc::new(Views), &options, &mut |_| ());
+        let store = store.unwrap();
+        let (facts, mut told) = mpsc::channel(16);
+        let (desk, mut news) = mpsc::channel(16);
+        let shared = Arc::new(Facts::default());
+        let hands = Hands { facts, shared: Arc::clone(&shared), disk: Disk::new(desk) };
+        let (lost, kept) = (block(b"lost"), block(b"kept"));
+        shared.want(SPACE, lost.0, 4);
+
+        files.set_read_only(true);
+        hands.settle((batch(&store, &lost), Some((SPACE, lost.0))));
+        assert!(matches!(news.try_recv(), Ok(Message::News(News::DiskFailed(_)))));
+        files.set_read_only(false);
+        hands.settle((batch(&store, &kept), Some((SPACE, lost.0))));
+        assert!(matches!(news.try_recv(), Ok(Message::News(News::DiskWorks))));
+        assert_eq!(shared.wanted().len(), 1, "a later success does not bring back what was lost");
+
+        hands.look_again();
+        assert!(matches!(told.try_recv(), Ok(Input::StopRoot { .. })));
+        assert!(matches!(told.try_recv(), Ok(Input::WantRoot { root, .. }) if root == lost.0));
+        hands.settle((batch(&store, &lost), Some((SPACE, lost.0))));
+        assert!(shared.wanted().is_empty() && store.has_block(&lost.0).unwrap());
+    }
+
+    fn block(bytes: &'static [u8]) -> (Cid, Bytes) {
+        (Cid::of(Codec::Raw, bytes), Bytes::from_static(bytes))
+    }
+
+    fn batch(store: &Store, (cid, bytes): &(Cid, Bytes)) -> BlockBatch {
+        let mut batch = store.block_batch();
+        batch.put(Some(SPACE), *cid, bytes.clone()).unwrap();
+        batch
+    }
+}

@@ -266,6 +266,36 @@ fn a_record_of_one_space_does_not_open_the_content_of_another() {
 }
 
 #[test]
+fn a_join_that_broke_off_before_its_record_begins_again_and_only_then() {
+    let mut bench = Bench::claimed();
+    let terms = kith_core::invite::Terms {
+        space: SpaceId([9; 32]),
+        many: false,
+        not_before: UnixTime::default(),
+        expires: UnixTime::from_millis(u64::MAX >> 20),
+        nonce: [2; 16],
+    };
+    let contact = kith_core::invite::Contact { node: NodeId([8; 32]), addresses: Vec::new() };
+    let key = |seed| kith_core::identity::SecretKey::from_seed(&[seed; 32]);
+    let code = kith_core::invite::Invite::issue(&key(1), key(5), &terms, contact).to_string();
+    let joining = Some(code.clone());
+    let entry = crate::ledger::SpaceEntry { since: UnixTime::default(), own: false, joining };
+    let change = crate::ledger::set(crate::ledger::space_key(&terms.space), &entry);
+    crate::ledger::write(&bench.desk.store, &[change]).unwrap();
+    let begun = |bench: &mut Bench| {
+        while bench.facts.try_recv().is_ok() {}
+        let (reply, _answered) = oneshot::channel();
+        let command = Command::Join { code: code.clone() };
+        let source = "socket".to_owned();
+        let request = Request { credential: Credential::Socket, source, command };
+        bench.desk.take(Message::Ask(Box::new(request), reply));
+        matches!(bench.facts.try_recv(), Ok(Input::JoinStarted { .. }))
+    };
+    assert!(begun(&mut bench), "it was never asked for");
+    assert!(!begun(&mut bench), "it is asked for once");
+}
+
+#[test]
 fn what_is_written_reaches_the_network_side_after_it_is_durable() {
     let mut bench = Bench::claimed();
     while bench.facts.try_recv().is_ok() {}
