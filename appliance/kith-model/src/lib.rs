@@ -6,9 +6,13 @@
 pub mod caller;
 pub mod command;
 pub mod control;
+pub mod daemon;
+pub mod network;
+pub mod profile;
 pub mod refusal;
 pub mod reply;
 pub mod role;
+pub mod settings;
 pub mod status;
 
 /// The collection files go to when nobody names another.

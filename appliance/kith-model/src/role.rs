@@ -1,9 +1,12 @@
 //! What the supervisor and the roles it starts say to each other, and what it tells the command line.
 //!
 //! The supervisor starts a role with one end of a socket pair as its standard input. The first message
-//! on it is [`Spawned`]; from then on only the role speaks, and it ends when the other end closes.
+//! on it is [`Spawned`]; then the role reports, the link role is also told ([`Told`]), and a role ends when the
+//! other end closes.
 
 use serde::{Deserialize, Serialize};
+
+use crate::daemon::{DaemonId, DaemonSeen, DaemonWish};
 
 /// The largest message between supervisor and role, and on the supervisor's socket, in bytes.
 pub const MAX_MESSAGE: usize = 64 << 10;
@@ -19,12 +22,39 @@ pub struct Spawned {
     pub no_fsync: bool,
     /// For crash tests only: directories are not synchronised.
     pub no_dirsync: bool,
+    /// How far the box manages the machine it runs on.
+    pub mode: Mode,
+    /// Where what lasts until the next boot is kept, `/run/kith` on an appliance; link writes to `link` in
+    /// it. An absolute path.
+    pub run: String,
+    /// Whether to apply none of the settings, and why.
+    pub safe_mode: Option<String>,
+}
+
+/// How far a box manages the machine it runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Not at all: radios and ports are simulated.
+    #[default]
+    Tryout,
+    /// Not at all, and it says so: the system manages the network.
+    Host,
+    /// Wholly: radios, ports, daemons, firewall.
+    Appliance,
 }
 
 /// What a role tells the supervisor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
+    /// It is alive and its loop turns; said every [`BEAT_SECONDS`]. A role that beats once and then is
+    /// silent for [`HUNG_SECONDS`] is killed and started again.
+    Beat,
+    /// The daemons that shall run, all of them; what is not in it shall not run. Only from link.
+    Daemons(Vec<DaemonWish>),
+    /// A daemon that runs but does not answer: it is to be killed and started again. Only from link.
+    Hung(DaemonId),
     /// It serves.
     Ready {
         /// The one-time secret to claim the box with, while nobody has.
@@ -38,6 +68,20 @@ pub enum Report {
         message: String,
     },
 }
+
+/// What the supervisor tells a role after [`Spawned`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// How the daemons are, all of them, whenever that changes. Only to link.
+    Daemons(Vec<DaemonSeen>),
+}
+
+/// How often a role says that it is alive, in seconds.
+pub const BEAT_SECONDS: u64 = 5;
+
+/// After how many silent seconds a role is taken for hung.
+pub const HUNG_SECONDS: u64 = 20;
 
 /// What one can ask of the supervisor, on `STATE/supervise.sock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -221,6 +221,7 @@ impl<A: FnMut(&Announcement)> Watch<A> {
                 self.ready(Announcement { panel, claim })
             }
             Sign::Report(Report::Failed { message }) => self.complaint = Some(message),
+            Sign::Report(Report::Beat | Report::Daemons(_) | Report::Hung(_)) => {}
             Sign::Silent => {}
             Sign::Babble(error) => {
                 let error = chain(&error);

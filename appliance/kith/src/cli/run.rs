@@ -41,8 +41,12 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn carry_out(self, state: PathBuf) -> Outcome {
         let mut signals = Signals::listen().context("cannot catch signals")?;
-        let spawned =
-            Spawned { hosts: self.hosts, no_fsync: self.no_fsync, no_dirsync: self.no_dirsync };
+        let spawned = Spawned {
+            hosts: self.hosts,
+            no_fsync: self.no_fsync,
+            no_dirsync: self.no_dirsync,
+            ..Spawned::default()
+        };
         let options = Options { state, panel: self.panel, listen: self.listen, spawned };
         let supervisor = Supervisor::prepare(options).map_err(anyhow::Error::new)?;
         let (stop, stops) = mpsc::channel(1);

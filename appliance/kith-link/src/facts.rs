@@ -1,0 +1,93 @@
+//! What has been found out and what the plan depends on: radios and ports that are there, what uplinks
+//! offered, who is chosen. Pure data; [`crate::control`] gathers it from what the hands see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use kith_model::network::status::{Channel, RadioAbilities};
+
+/// What the plan depends on besides settings and profile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The box's key (ed25519, public): its mesh address and its ULA prefix are made from it.
+    pub node_key: [u8; 32],
+    /// The box's name as a host name, for `NAME.kith.internal`.
+    pub host_name: String,
+    /// Whether somebody owns the box: before, nothing is forwarded.
+    pub claimed: bool,
+    /// Whether to apply the built-in network instead of the settings.
+    pub safe_mode: bool,
+    /// Whether the setup Wi-Fi is open right now (15 minutes after power-on while unclaimed), and the
+    /// secret printed on the box, if any.
+    pub setup_wifi: Option<SetupWifi>,
+    /// Ethernet ports that are there.
+    pub ports: BTreeSet<String>,
+    /// Radios that are there, by name.
+    pub radios: BTreeMap<String, RadioFacts>,
+    /// What each uplink device was offered.
+    pub offers: BTreeMap<String, Offer>,
+    /// The uplink device in use, as the health checks decide: an uplink of the settings, or
+    /// [`crate::names::MESH`] for somebody's shared one.
+    pub way_out: Option<String>,
+    /// The mesh address (IPv4) of the gateway in use when the way out is the mesh.
+    pub mesh_router: Option<Ipv4Addr>,
+    /// How often the mesh IPv4 address had to be made anew because somebody else has it.
+    pub mesh_address_retries: u8,
+    /// The port of the panel (TCP) and of the peers (UDP).
+    pub panel_port: u16,
+    /// The peers' UDP port, the one that the internet reaches.
+    pub peer_port: u16,
+    /// An old LAN address that still answers while a change of it is confirmed and for one lease time.
+    pub old_lan: Option<Ipv4Net>,
+    /// Whether a storm of lease requests is on (after an outage): no ping check before a lease then.
+    pub lease_storm: bool,
+}
+
+/// The Wi-Fi for setting a box up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupWifi {
+    /// Its passphrase; open when none was printed.
+    pub passphrase: Option<kith_model::settings::values::Passphrase>,
+}
+
+/// A radio that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RadioFacts {
+    /// What it can do.
+    pub can: RadioAbilities,
+    /// Its channels.
+    pub channels: Vec<Channel>,
+    /// The quietest channel of the last survey, if there was one.
+    pub quiet: Option<u16>,
+    /// The channel on which the wanted mesh was heard.
+    pub mesh_heard: Option<u16>,
+}
+
+/// What an uplink was offered by DHCP, DHCPv6 and router advertisements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The box's IPv4 address there.
+    pub ipv4: Option<Ipv4Net>,
+    /// The next router (IPv4).
+    pub router: Option<Ipv4Addr>,
+    /// The box's IPv6 addresses there.
+    pub ipv6: Vec<Ipv6Net>,
+    /// The next router (IPv6), link-local.
+    pub router6: Option<std::net::Ipv6Addr>,
+    /// The prefix delegated to the box.
+    pub prefix: Option<Delegated>,
+    /// Who answers questions about names.
+    pub dns: Vec<IpAddr>,
+}
+
+/// A delegated prefix (RFC 8415, section 21.22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delegated {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// For how many more seconds addresses made of it are preferred.
+    pub preferred_seconds: u32,
+    /// For how many more seconds they are valid.
+    pub valid_seconds: u32,
+}
