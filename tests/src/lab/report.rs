@@ -11,6 +11,8 @@ pub enum Outcome {
     Skipped(String),
     /// It ran and does not hold.
     Failed(String),
+    /// The lab itself broke down, so nothing is known.
+    Broke(String),
 }
 
 /// The table at the end of a lab.
@@ -42,10 +44,21 @@ impl Report {
         self.rows.push((what.to_owned(), Outcome::Skipped(why.into())));
     }
 
+    /// Notes that the lab broke down at `what`.
+    pub fn broke(&mut self, what: &str, why: impl Into<String>) {
+        self.rows.push((what.to_owned(), Outcome::Broke(why.into())));
+    }
+
     /// Whether anything failed, or nothing at all was tried.
     #[must_use]
     pub fn failed(&self) -> bool {
         self.rows.is_empty() || self.rows.iter().any(|(_, o)| matches!(o, Outcome::Failed(_)))
+    }
+
+    /// Whether the lab broke down somewhere.
+    #[must_use]
+    pub fn has_broken(&self) -> bool {
+        self.rows.iter().any(|(_, o)| matches!(o, Outcome::Broke(_)))
     }
 
     /// Whether anything was skipped.
@@ -67,13 +80,18 @@ impl fmt::Display for Report {
                 Outcome::Ran(seen) => ("ran", seen),
                 Outcome::Skipped(seen) => ("skipped", seen),
                 Outcome::Failed(seen) => ("FAILED", seen),
+                Outcome::Broke(seen) => ("BROKE", seen),
             };
             writeln!(f, "{what:width$}  {word:7}  {}", seen.replace('\n', "; "))?;
         }
         let passed = self.count(|o| matches!(o, Outcome::Ran(_)));
         let failed = self.count(|o| matches!(o, Outcome::Failed(_)));
         let skipped = self.count(|o| matches!(o, Outcome::Skipped(_)));
-        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")?;
+        match self.count(|o| matches!(o, Outcome::Broke(_))) {
+            0 => Ok(()),
+            broken => write!(f, ", {broken} broken down"),
+        }
     }
 }
 
@@ -96,5 +114,15 @@ mod tests {
         let table = report.to_string();
         assert!(table.contains("two    FAILED   outer: inner"), "{table}");
         assert!(table.ends_with("1 passed, 1 failed, 1 skipped"), "{table}");
+    }
+
+    #[test]
+    fn a_lab_that_broke_down_is_neither_passed_nor_failed() {
+        let mut report = Report::default();
+        report.note("one", Ok("seen".into()));
+        report.broke("two", "no console");
+        assert!(report.has_broken() && !report.failed());
+        let table = report.to_string();
+        assert!(table.ends_with("1 passed, 0 failed, 0 skipped, 1 broken down"), "{table}");
     }
 }
