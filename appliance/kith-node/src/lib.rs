@@ -18,6 +18,7 @@ mod ledger;
 mod neighbours;
 mod opening;
 mod pen;
+mod pulse;
 mod run;
 mod secret;
 mod settler;

@@ -10,7 +10,7 @@ use kith_core::identity::SecretKey;
 use kith_files::{Files, RealFiles, Switches};
 use kith_model::control::MAX_MESSAGE;
 use kith_model::refusal::Refusal;
-use kith_model::role::{self, Report};
+use kith_model::role::Report;
 use kith_model::status::Status;
 use kith_net::interfaces;
 use kith_net::quic::{self, Endpoint};
@@ -29,6 +29,7 @@ use crate::desk::{self, Desk, Message};
 use crate::door::Door;
 use crate::hub::{self, Facts, Hub, HubHandle, Identity};
 use crate::keys::{KeyError, Keys};
+use crate::pulse::{self, Pulse};
 use crate::{control, neighbours, opening, secret};
 
 /// Facts that may wait for the hub.
@@ -118,6 +119,7 @@ impl Parts {
         let identity = self.identity(&options)?;
         let (facts, for_hub) = mpsc::channel(FACTS);
         let (queue, messages) = mpsc::channel(desk::QUEUE);
+        let (pulse, turns) = Pulse::new(queue.clone());
         let shared = Arc::new(Facts::default());
         let handle = HubHandle::new(facts.clone(), Arc::clone(&shared), identity.clone());
         let claim = secret::claim();
@@ -140,15 +142,15 @@ impl Parts {
             archive,
             desk: queue.clone(),
             facts: for_hub,
+            turns,
             shared,
         };
         let hub = Hub::new(parts, self.stop.clone());
-        let replica = Replica::new(Setup { node: self.key.node_id(), seed: secret::random() });
         let door = Door::new(queue.clone(), watching, self.store.clone());
         let listener = socket::bind(&options.state, control::SOCKET, MAX_MESSAGE)?;
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(hub.run(replica, self.clock.system()));
+        tasks.spawn(hub.run(self.replica(), self.clock.system()));
         // Before anybody can ask: what is not here whole must not look as if it were.
         self.tell_the_hub(handle, options.state.clone()).await;
         let announced = neighbours::Announced {
@@ -164,7 +166,7 @@ impl Parts {
         tasks.spawn(self.serve_panel((options.panel, options.hosts), door));
         let ready = Report::Ready { claim: (!claimed).then_some(claim), panel: identity.panel };
         let ended = tokio::select! {
-            () = heed_supervisor(options.supervisor, ready) => Ok(()),
+            () = pulse::heed_supervisor(options.supervisor, ready, pulse) => Ok(()),
             // Each part runs until it is told to stop. One that ends by itself, or takes the token with
             // it when its thread dies, has broken: the supervisor then starts the node anew.
             () = self.stop.cancelled() => Err(RunError::Broken),
@@ -177,6 +179,10 @@ impl Parts {
         drop(queue);
         let _ = tokio::task::spawn_blocking(move || (desk.join(), archiving.join())).await;
         ended
+    }
+
+    fn replica(&self) -> Replica {
+        Replica::new(Setup { node: self.key.node_id(), seed: secret::random() })
     }
 
     fn identity(&self, options: &Options) -> Result<Identity, RunError> {
@@ -241,20 +247,6 @@ impl Parts {
             }
         }
     }
-}
-
-/// Reports to the supervisor and returns when it is gone.
-async fn heed_supervisor(channel: Option<OwnedFd>, ready: Report) {
-    let Some(channel) = channel else { return std::future::pending().await };
-    let mut channel = match socket::Channel::from_fd(channel, role::MAX_MESSAGE) {
-        Ok(channel) => channel,
-        Err(error) => return tracing::error!(%error, "the supervisor cannot be reached"),
-    };
-    if let Err(error) = channel.send(&ready, &[]).await {
-        return tracing::error!(%error, "the supervisor does not listen");
-    }
-    // The supervisor says nothing more: whatever comes is its end.
-    let _ = channel.receive::<()>().await;
 }
 
 /// Where a browser finds a listener: on all addresses, at the one other hosts reach it by.

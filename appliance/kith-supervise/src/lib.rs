@@ -7,10 +7,12 @@
 pub mod policy;
 pub mod process;
 pub mod role;
+pub mod roles;
 pub mod run;
 pub mod signals;
 pub mod sockets;
 pub mod state;
 pub mod status;
+mod watch;
 
 pub use run::{Announcement, Options, SuperviseError, Supervisor};

@@ -10,11 +10,16 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 
-use kith_model::role::{MAX_MESSAGE, Report, Spawned};
-use kith_role::socket::{Channel, ChannelError};
+use std::sync::Arc;
+
+use kith_model::daemon::DaemonSeen;
+use kith_model::role::{MAX_MESSAGE, Report, Spawned, Told};
+use kith_role::socket::{Channel, ChannelError, ChannelReceiver, ChannelSender};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// What a role is started with, time and again.
 #[derive(Debug)]
@@ -40,8 +45,10 @@ const PASSED_ON: [&str; 4] = ["KITH_LOG", "RUST_BACKTRACE", "LANG", "TZ"];
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    channel: Channel,
+    reports: ChannelReceiver,
     talking: bool,
+    /// What the role is told, by a task of its own: a role that does not listen holds up nobody.
+    _telling: JoinSet<()>,
 }
 
 /// Why a process cannot be started.
@@ -72,11 +79,14 @@ pub enum Sign {
 }
 
 impl Process {
-    /// Starts a role.
+    /// Starts a role, and tells it how the daemons are if it is to know.
     ///
     /// # Errors
     /// What the kernel says.
-    pub async fn start(recipe: &Recipe) -> Result<Self, StartError> {
+    pub async fn start(
+        recipe: &Recipe,
+        daemons: Option<watch::Receiver<Arc<[DaemonSeen]>>>,
+    ) -> Result<Self, StartError> {
         let (mut channel, theirs) = Channel::pair(MAX_MESSAGE).map_err(StartError::Pair)?;
         let child = Command::new("/proc/self/exe")
             .args(&recipe.arguments)
@@ -92,7 +102,10 @@ impl Process {
             .map_err(StartError::Spawn)?;
         let sockets: Vec<_> = recipe.sockets.iter().map(|socket| socket.as_fd()).collect();
         channel.send(&recipe.spawned, &sockets).await?;
-        Ok(Self { child, channel, talking: true })
+        let (sender, reports) = channel.into_split();
+        let mut telling = JoinSet::new();
+        telling.spawn(tell(sender, daemons));
+        Ok(Self { child, reports, talking: true, _telling: telling })
     }
 
     /// Its process id, until its end has been noticed.
@@ -106,7 +119,7 @@ impl Process {
         tokio::select! {
             // What it said last comes before its end.
             biased;
-            received = self.channel.receive::<Report>(), if self.talking => match received {
+            received = self.reports.receive::<Report>(), if self.talking => match received {
                 Ok(Some((report, _))) => Sign::Report(report),
                 Ok(None) => {
                     self.talking = false;
@@ -141,6 +154,21 @@ impl Process {
             tracing::warn!(%error, "cannot be killed");
         }
     }
+}
+
+/// Tells how the daemons are whenever that changes, for as long as the role listens. Keeps its end of the
+/// channel open in any case: when it closes, the role ends.
+async fn tell(mut sender: ChannelSender, daemons: Option<watch::Receiver<Arc<[DaemonSeen]>>>) {
+    let Some(mut daemons) = daemons else { return std::future::pending().await };
+    daemons.mark_changed();
+    while daemons.changed().await.is_ok() {
+        let seen = daemons.borrow_and_update().to_vec();
+        if let Err(error) = sender.send(&Told::Daemons(seen), &[]).await {
+            tracing::debug!(%error, "a role is not told how the daemons are");
+            break;
+        }
+    }
+    std::future::pending().await
 }
 
 fn words(status: ExitStatus) -> String {

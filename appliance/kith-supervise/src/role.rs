@@ -10,6 +10,8 @@ use kith_role::socket::{Channel, ChannelError, HandoverError, tcp_listener, udp_
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::roles::Role;
+
 /// Why a role cannot begin.
 #[derive(Debug, thiserror::Error)]
 pub enum EnterError {
@@ -23,8 +25,8 @@ pub enum EnterError {
     #[error("the supervisor ended before it said what to do")]
     Gone,
     /// The supervisor hands over too much or too little.
-    #[error("the supervisor hands over {0} sockets instead of two")]
-    Count(usize),
+    #[error("the supervisor hands over {0} sockets instead of {1}")]
+    Count(usize, usize),
     /// The supervisor hands over something else.
     #[error("the supervisor hands over something else")]
     Kind(#[from] HandoverError),
@@ -33,33 +35,64 @@ pub enum EnterError {
     Sandbox(#[from] SandboxError),
 }
 
-/// What the node is handed.
+/// What a role is handed.
 #[derive(Debug)]
 pub struct Entered {
     /// What it is told.
     pub spawned: Spawned,
+    /// The channel to the supervisor; it closes when the role shall end. The role reports on it, and the
+    /// link role is told on it.
+    pub supervisor: OwnedFd,
+}
+
+/// What the node is handed.
+#[derive(Debug)]
+pub struct EnteredNode {
+    /// What every role is handed.
+    pub entered: Entered,
     /// The panel's listener.
     pub panel: TcpListener,
     /// The peers' socket.
     pub peers: UdpSocket,
-    /// The channel to the supervisor; it closes when the role shall end.
-    pub supervisor: OwnedFd,
 }
 
-/// Takes what the supervisor hands to a node.
+/// Takes what the supervisor hands to the link role. Call it before any thread is started.
 ///
 /// # Errors
 /// [`EnterError`] when this process was not started by a supervisor.
-pub async fn enter() -> Result<Entered, EnterError> {
+pub fn enter_link() -> Result<Entered, EnterError> {
+    let (entered, sockets) = enter(Role::Link)?;
+    if !sockets.is_empty() {
+        return Err(EnterError::Count(sockets.len(), 0));
+    }
+    Ok(entered)
+}
+
+/// Takes what the supervisor hands to a node. Call it before any thread is started.
+///
+/// # Errors
+/// [`EnterError`] when this process was not started by a supervisor.
+pub fn enter_node() -> Result<EnteredNode, EnterError> {
+    let (entered, sockets) = enter(Role::Node)?;
+    let [panel, peers] =
+        <[OwnedFd; 2]>::try_from(sockets).map_err(|sockets| EnterError::Count(sockets.len(), 2))?;
+    Ok(EnteredNode { entered, panel: tcp_listener(panel)?, peers: udp_socket(peers)? })
+}
+
+fn enter(role: Role) -> Result<(Entered, Vec<OwnedFd>), EnterError> {
     sandbox::enter()?;
     // The name that ps shows; the kernel made it "exe", from /proc/self/exe.
-    nix::sys::prctl::set_name(c"kith-node").ok();
+    nix::sys::prctl::set_name(role.process_name()).ok();
     let supervisor = descriptor().map_err(EnterError::NoSupervisor)?;
-    let mut first = own_channel().map_err(EnterError::NoSupervisor)?;
-    let (spawned, sockets) = first.receive::<Spawned>().await?.ok_or(EnterError::Gone)?;
-    let [panel, peers] =
-        <[OwnedFd; 2]>::try_from(sockets).map_err(|sockets| EnterError::Count(sockets.len()))?;
-    Ok(Entered { spawned, panel: tcp_listener(panel)?, peers: udp_socket(peers)?, supervisor })
+    // What is given up holds for the threads to come only, so nothing runs yet but this one.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let (spawned, sockets) = runtime.map_err(EnterError::NoSupervisor)?.block_on(first_message())?;
+    Ok((Entered { spawned, supervisor }, sockets))
+}
+
+async fn first_message() -> Result<(Spawned, Vec<OwnedFd>), EnterError> {
+    let mut channel = own_channel().map_err(EnterError::NoSupervisor)?;
+    channel.receive::<Spawned>().await?.ok_or(EnterError::Gone)
 }
 
 fn descriptor() -> io::Result<OwnedFd> {

@@ -1,34 +1,40 @@
-//! The loop of the supervisor: what roles do and people want goes into the policy, its orders go to the
-//! process.
+//! The supervisor put together: it takes the state and the sockets, starts the looking after, and hears
+//! what roles want until all of them have ended.
 
 use std::error::Error;
 use std::iter::successors;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use kith_core::machine::Machine as _;
-use kith_core::time::Instant;
-use kith_model::role::{Report, RoleState, RoleStatus, Spawned, Supervision};
+use kith_files::{FileError, PRIVATE_DIR, RealFiles, create_dir_durably};
+use kith_model::role::{Mode, Spawned, Supervision};
 use kith_role::clock::SystemClock;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
-use crate::policy::{Event, FAILURES, Order, Policy};
-use crate::process::{Process, Recipe, Sign};
+use crate::policy::{FAILURES, Rules};
+use crate::process::Recipe;
+use crate::roles::Role;
 use crate::sockets::{self, SocketError};
 use crate::state::{self, Lock, StateError};
 use crate::status;
+use crate::watch::{End, News, Parts, Watch};
 
 /// What a supervisor is to run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where the box keeps everything; an absolute path.
     pub state: PathBuf,
+    /// Where what lasts until the next boot is kept, an absolute path; by default `/run/kith` on an
+    /// appliance and `run` in the state elsewhere.
+    pub run: Option<PathBuf>,
     /// Where the panel shall listen.
     pub panel: Option<SocketAddr>,
     /// Where peers are listened for.
     pub listen: Option<SocketAddr>,
-    /// What the node is told.
+    /// What the roles are told; its `run` is filled in.
     pub spawned: Spawned,
 }
 
@@ -38,6 +44,17 @@ pub enum SuperviseError {
     /// The state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The run directory cannot be made.
+    #[error("cannot make {}: choose another directory with --run", path.display())]
+    Run {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: FileError,
+    },
+    /// The run directory has a name that is no text.
+    #[error("{} is not a name in UTF-8: choose another directory with --run", .0.display())]
+    RunName(PathBuf),
     /// A socket cannot be opened.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -47,10 +64,13 @@ pub enum SuperviseError {
     )]
     GivenUp {
         /// Which.
-        role: &'static str,
+        role: Role,
         /// How it ended the last time.
         why: String,
     },
+    /// A part of the supervisor itself broke.
+    #[error("the supervisor broke; the log says how")]
+    Broken,
 }
 
 /// What people are told when the box serves.
@@ -69,15 +89,16 @@ impl std::fmt::Display for Announcement {
     }
 }
 
-/// The name of the one role there is so far.
-const NODE: &str = "node";
+/// News that may wait: a role says little, and the supervisor hears it at once.
+const NEWS: usize = 16;
 
 /// A supervisor that holds its state and its sockets and has started nothing yet.
 #[derive(Debug)]
 pub struct Supervisor {
     state: PathBuf,
     lock: Lock,
-    recipe: Recipe,
+    spawned: Spawned,
+    sockets: Vec<OwnedFd>,
 }
 
 impl Supervisor {
@@ -88,13 +109,16 @@ impl Supervisor {
     pub fn prepare(options: Options) -> Result<Self, SuperviseError> {
         state::create(&options.state)?;
         let lock = Lock::take(&options.state)?;
+        let run = options.run.unwrap_or_else(|| default_run(options.spawned.mode, &options.state));
+        create_dir_durably(&RealFiles::new(), &run, PRIVATE_DIR)
+            .map_err(|source| SuperviseError::Run { path: run.clone(), source })?;
+        let run = run.into_os_string().into_string();
+        let run = run.map_err(|name| SuperviseError::RunName(name.into()))?;
         let panel = sockets::bind_panel(options.panel)?;
         let peers = sockets::bind_peers(&options.state, options.listen)?;
-        let state = options.state.clone().into_os_string();
-        let arguments = vec!["--state".into(), state, "role".into(), NODE.into()];
         let sockets = vec![OwnedFd::from(panel), OwnedFd::from(peers)];
-        let recipe = Recipe { arguments, spawned: options.spawned, sockets };
-        Ok(Self { state: options.state, lock, recipe })
+        let spawned = Spawned { run, ..options.spawned };
+        Ok(Self { state: options.state, lock, spawned, sockets })
     }
 
     /// Runs the roles until they end on request, or one is given up. Each message on `stops` is one
@@ -108,134 +132,117 @@ impl Supervisor {
         stops: mpsc::Receiver<()>,
         announce: impl FnMut(&Announcement),
     ) -> Result<(), SuperviseError> {
+        let Self { state, lock, spawned, sockets } = self;
         let clock = SystemClock::start();
-        let role = RoleStatus {
-            role: NODE.to_owned(),
-            state: RoleState::Starting,
-            pid: None,
-            since: clock.wall().as_millis(),
-            restarts: 0,
-            last_end: None,
+        let since = clock.wall().as_millis();
+        let (board, status) =
+            watch::channel(Supervision { pid: std::process::id(), since, ..Default::default() });
+        let (news, heard) = mpsc::channel(NEWS);
+        let (stop, stopped) = watch::channel(0);
+        let (_seen, daemons) = watch::channel(Arc::from([]));
+        let rules = match spawned.mode {
+            Mode::Appliance => Rules::ALONE,
+            Mode::Tryout | Mode::Host => Rules::WATCHED,
         };
-        let pid = std::process::id();
-        let since = role.since;
-        let (publish, status) = watch::channel(Supervision { pid, since, roles: Vec::new() });
-        let watch = Watch {
-            clock,
-            recipe: self.recipe,
-            policy: Policy::new(),
-            process: None,
-            started: 0,
-            role,
-            complaint: None,
-            publish,
-            announced: None,
-            announce,
-        };
+        let mut sockets = Some(sockets);
+        let mut roles = JoinSet::new();
+        for &role in Role::of(spawned.mode) {
+            let parts = Parts {
+                role,
+                clock,
+                recipe: recipe(role, &state, &spawned, &mut sockets),
+                rules,
+                board: board.clone(),
+                news: news.clone(),
+                stops: stopped.clone(),
+                daemons: daemons.clone(),
+            };
+            roles.spawn(Watch::new(parts).run());
+        }
+        drop(news);
+        let centre = Centre { roles, heard, stops, stop, announced: None, announce };
         let result = tokio::select! {
-            result = watch.run(stops) => result,
-            never = status::serve(&self.state, status) => match never {},
+            result = centre.run() => result,
+            never = status::serve(&state, status) => match never {},
         };
-        // Held until the node is gone, so that no second supervisor meets it.
-        drop(self.lock);
+        // Held until the roles are gone, so that no second supervisor meets them.
+        drop(lock);
         result
     }
 }
 
-/// One role being looked after.
-struct Watch<A> {
-    clock: SystemClock,
-    recipe: Recipe,
-    policy: Policy,
-    process: Option<Process>,
-    started: u64,
-    role: RoleStatus,
-    /// What the process said before it ended.
-    complaint: Option<String>,
-    publish: watch::Sender<Supervision>,
+fn default_run(mode: Mode, state: &Path) -> PathBuf {
+    match mode {
+        Mode::Appliance => PathBuf::from("/run/kith"),
+        Mode::Tryout | Mode::Host => state.join("run"),
+    }
+}
+
+/// What a role is started with; the sockets are the node's.
+fn recipe(
+    role: Role,
+    state: &Path,
+    spawned: &Spawned,
+    sockets: &mut Option<Vec<OwnedFd>>,
+) -> Recipe {
+    let sockets = match role {
+        Role::Link => Vec::new(),
+        Role::Node => sockets.take().unwrap_or_default(),
+    };
+    Recipe { arguments: role.arguments(state), spawned: spawned.clone(), sockets }
+}
+
+/// Where everything comes together.
+struct Centre<A> {
+    roles: JoinSet<(Role, End)>,
+    heard: mpsc::Receiver<(Role, News)>,
+    stops: mpsc::Receiver<()>,
+    stop: watch::Sender<u32>,
     announced: Option<Announcement>,
     announce: A,
 }
 
-impl<A: FnMut(&Announcement)> Watch<A> {
-    async fn run(mut self, mut stops: mpsc::Receiver<()>) -> Result<(), SuperviseError> {
+impl<A: FnMut(&Announcement)> Centre<A> {
+    async fn run(mut self) -> Result<(), SuperviseError> {
+        let mut result = Ok(());
         loop {
-            while let Some(order) = self.policy.poll_output() {
-                match order {
-                    Order::Start => self.start().await,
-                    Order::Stop => self.stop(),
-                    Order::Kill => self.kill(),
-                    Order::GiveUp => return Err(self.give_up()),
-                    Order::Finish => return Ok(()),
-                }
-            }
-            self.publish();
             tokio::select! {
-                biased;
-                sign = sign_of(&mut self.process) => self.heed(sign),
-                Some(()) = stops.recv() => {
-                    self.policy.handle_input(self.clock.now(), Event::StopRequested);
-                }
-                () = alarm(self.clock, self.policy.poll_timeout()) => {
-                    self.policy.handle_timeout(self.clock.now());
-                }
+                ended = self.roles.join_next() => match ended {
+                    None => return result,
+                    Some(Ok((_, End::Requested))) => {}
+                    Some(Ok((role, End::GivenUp(why)))) => {
+                        // The others serve nobody alone, and the first reason is the one to tell.
+                        result = result.and(Err(SuperviseError::GivenUp { role, why }));
+                        self.stop_roles();
+                    }
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "a part of the supervisor broke");
+                        result = result.and(Err(SuperviseError::Broken));
+                        self.stop_roles();
+                    }
+                },
+                Some((role, news)) = self.heard.recv() => self.hear(role, news),
+                Some(()) = self.stops.recv() => self.stop_roles(),
             }
         }
     }
 
-    async fn start(&mut self) {
-        self.role.restarts = self.started;
-        self.started += 1;
-        self.role.since = self.clock.wall().as_millis();
-        self.role.state = RoleState::Starting;
-        match Process::start(&self.recipe).await {
-            Ok(process) => {
-                self.role.pid = process.pid();
-                tracing::debug!(role = NODE, pid = self.role.pid, "started");
-                self.process = Some(process);
-            }
-            Err(error) => self.ended(format!("it could not be started: {}", chain(&error))),
+    fn stop_roles(&self) {
+        self.stop.send_modify(|times| *times += 1);
+    }
+
+    fn hear(&mut self, role: Role, news: News) {
+        match news {
+            News::Ready { panel, claim } => match role {
+                Role::Node => self.serves(Announcement { panel, claim }),
+                Role::Link => {}
+            },
+            News::Daemons(wishes) => tracing::debug!(?wishes, "no daemons are run yet"),
+            News::DaemonHung(daemon) => tracing::debug!(%daemon, "no daemons are run yet"),
         }
     }
 
-    fn stop(&mut self) {
-        self.role.state = RoleState::Stopping;
-        self.process.iter().for_each(Process::stop);
-    }
-
-    fn kill(&mut self) {
-        tracing::warn!(role = NODE, "does not end by itself and is killed");
-        self.process.iter_mut().for_each(Process::kill);
-    }
-
-    fn give_up(&mut self) -> SuperviseError {
-        self.role.state = RoleState::GivenUp;
-        self.publish();
-        let why = self.role.last_end.clone().unwrap_or_else(|| "it ended".to_owned());
-        SuperviseError::GivenUp { role: NODE, why }
-    }
-
-    fn heed(&mut self, sign: Sign) {
-        match sign {
-            Sign::Report(Report::Ready { claim, panel }) => {
-                self.ready(Announcement { panel, claim })
-            }
-            Sign::Report(Report::Failed { message }) => self.complaint = Some(message),
-            Sign::Report(Report::Beat | Report::Daemons(_) | Report::Hung(_)) => {}
-            Sign::Silent => {}
-            Sign::Babble(error) => {
-                let error = chain(&error);
-                tracing::error!(role = NODE, error, "says what nobody understands and is killed");
-                self.process.iter_mut().for_each(Process::kill);
-            }
-            Sign::Ended(how) => self.ended(how),
-        }
-    }
-
-    fn ready(&mut self, announcement: Announcement) {
-        self.policy.handle_input(self.clock.now(), Event::Ready);
-        tracing::info!(role = NODE, panel = announcement.panel, "serves");
-        self.role.state = RoleState::Ready;
+    fn serves(&mut self, announcement: Announcement) {
         // Once claimed, or with the same secret, there is nothing to tell again.
         let fresh = announcement.claim.is_some() || self.announced.is_none();
         if fresh && self.announced.as_ref() != Some(&announcement) {
@@ -243,43 +250,10 @@ impl<A: FnMut(&Announcement)> Watch<A> {
             self.announced = Some(announcement);
         }
     }
-
-    fn ended(&mut self, how: String) {
-        self.process = None;
-        self.role.pid = None;
-        let now = self.clock.now();
-        self.policy.handle_input(now, Event::Exited);
-        self.role.last_end = Some(self.complaint.take().unwrap_or(how));
-        if let Some(until) = self.policy.waiting_until() {
-            let (why, pause) = (self.role.last_end.as_deref(), until.since(now));
-            tracing::warn!(role = NODE, why, ?pause, "ended and is started again");
-            self.role.state = RoleState::Waiting;
-        }
-    }
-
-    fn publish(&self) {
-        self.publish.send_modify(|supervision| supervision.roles = vec![self.role.clone()]);
-    }
 }
 
 /// An error with all its causes.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let causes = successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
-/// Waits until `at`, if ever.
-async fn alarm(clock: SystemClock, at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(clock.deadline(at)).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What the process does next; never, while there is none.
-async fn sign_of(process: &mut Option<Process>) -> Sign {
-    match process {
-        Some(process) => process.sign().await,
-        None => std::future::pending().await,
-    }
 }

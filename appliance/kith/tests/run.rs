@@ -35,7 +35,10 @@ fn a_box_says_where_its_panel_is_answers_and_stops_when_asked() {
     assert_eq!(status["panel"], panel);
     assert_eq!(status["claimed"], false);
     assert_eq!(status["supervisor"]["pid"], running.child.id());
-    assert_eq!(status["supervisor"]["roles"][0]["state"], "ready");
+    let roles = status["supervisor"]["roles"].as_array().unwrap();
+    let names: Vec<_> = roles.iter().map(|role| role["role"].as_str().unwrap()).collect();
+    assert_eq!(names, ["link", "node"]);
+    assert_eq!(roles[1]["state"], "ready");
     for verb in [&["posts", "--json"][..], &["files", "ls", "--json"], &["peers", "--json"]] {
         assert_eq!(json(&kith(state.path(), verb)), Value::Array(Vec::new()), "{verb:?}");
     }
@@ -79,6 +82,34 @@ fn a_node_that_is_killed_is_started_again_and_the_panel_is_back() {
     assert_eq!(fresh.len(), 1, "the old secret went with the old node: {rest}");
     assert!(fresh[0].starts_with(&format!("panel {panel} claim ")), "{rest}");
     assert_ne!(fresh[0], running.line);
+}
+
+#[test]
+fn a_link_that_is_killed_is_started_again_and_the_node_does_not_notice() {
+    let state = tempfile::tempdir().unwrap();
+    let mut running = Running::start(state.path());
+    let before = node(state.path());
+    let ready = |link: &RoleStatus| link.state == RoleState::Ready;
+    let link = std::iter::repeat_with(|| role(state.path(), "link")).find(ready).unwrap();
+    signal(link.pid.unwrap(), Signal::SIGKILL);
+    let again = |link: &RoleStatus| link.restarts == 1 && link.state == RoleState::Ready;
+    let after = std::iter::repeat_with(|| role(state.path(), "link")).find(again).unwrap();
+    assert_ne!(after.pid, link.pid);
+    assert_eq!(node(state.path()), before);
+    let (code, rest) = running.stop(Signal::SIGTERM);
+    assert_eq!((code, rest.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_host_has_no_link_role_and_its_run_directory_is_where_it_was_put() {
+    let state = tempfile::tempdir().unwrap();
+    let run = state.path().join("elsewhere");
+    let profile = ["--profile", "host", "--run", run.to_str().unwrap()];
+    let mut running = Running::start_with(state.path(), &profile);
+    assert!(run.is_dir() && !state.path().join("run").exists());
+    let status = json(&kith(state.path(), &["status", "--json"]));
+    assert_eq!(status["supervisor"]["roles"].as_array().unwrap().len(), 1);
+    assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
 }
 
 #[test]
@@ -237,7 +268,12 @@ struct Running {
 
 impl Running {
     fn start(state: &Path) -> Self {
+        Self::start_with(state, &[])
+    }
+
+    fn start_with(state: &Path, more: &[&str]) -> Self {
         let arguments = ["run", "--panel", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
+        let arguments = [&arguments[..], more].concat();
         let child = command(state, &arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut running = Self::of(child);
         running.line.truncate(running.line.trim_end().len());
@@ -274,13 +310,18 @@ impl Drop for Running {
 
 /// How the node is, asked of its supervisor.
 fn node(state: &Path) -> RoleStatus {
+    role(state, "node")
+}
+
+/// How a role is, asked of its supervisor.
+fn role(state: &Path, name: &str) -> RoleStatus {
     let asking = async {
         let mut channel = socket::connect(state, SOCKET, MAX_MESSAGE).await.unwrap();
         channel.send(&SuperviseAsk::Status, &[]).await.unwrap();
         channel.receive::<Supervision>().await.unwrap().unwrap().0
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(asking).roles.remove(0)
+    runtime.block_on(asking).roles.into_iter().find(|role| role.role == name).unwrap()
 }
 
 #[expect(clippy::disallowed_methods, reason = "this test is about the processes")]

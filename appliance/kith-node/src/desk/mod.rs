@@ -59,6 +59,8 @@ pub(crate) enum Message {
     Hashed(Box<dyn FnOnce(&mut Desk) + Send>),
     /// News from the network side.
     News(News),
+    /// Somebody wants to know whether the desk still works.
+    Turn(crate::pulse::Turn),
     /// The node stops.
     Stop,
 }
@@ -70,6 +72,7 @@ impl core::fmt::Debug for Message {
             Self::WhereToWrite(..) => "WhereToWrite",
             Self::Hashed(_) => "Hashed",
             Self::News(_) => "News",
+            Self::Turn(_) => "Turn",
             Self::Stop => "Stop",
         })
     }
@@ -230,6 +233,9 @@ impl Desk {
             Message::News(news) => {
                 self.stale = true;
                 self.news(news);
+            }
+            Message::Turn(turned) => {
+                let _ = turned.send(());
             }
             Message::Stop => {}
         }

@@ -27,6 +27,7 @@ use stream::StreamHandle;
 
 use crate::archive::Archive;
 use crate::desk::{Message, News};
+use crate::pulse::Turn;
 
 /// Events of streams and connections that may wait; each may hold a frame of 1 MiB, so they are few.
 const EVENTS: usize = 12;
@@ -58,6 +59,8 @@ pub(crate) struct Parts {
     pub desk: mpsc::Sender<Message>,
     /// What the rest of the node tells.
     pub facts: mpsc::Receiver<Input>,
+    /// Who wants to know whether the loop still turns.
+    pub turns: mpsc::Receiver<Turn>,
     /// Shared figures.
     pub shared: Arc<Facts>,
 }
@@ -69,6 +72,7 @@ pub(crate) struct Hub {
     archive: Archive,
     desk: mpsc::Sender<Message>,
     facts: mpsc::Receiver<Input>,
+    turns: mpsc::Receiver<Turn>,
     shared: Arc<Facts>,
     events: mpsc::Receiver<Event>,
     report: mpsc::Sender<Event>,
@@ -100,6 +104,7 @@ impl Hub {
             archive: parts.archive,
             desk: parts.desk,
             facts: parts.facts,
+            turns: parts.turns,
             shared: parts.shared,
             events,
             report,
@@ -211,6 +216,10 @@ impl Hands<Replica> for Hub {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Next::Stop,
+            Some(turned) = self.turns.recv() => {
+                let _ = turned.send(());
+                Next::Nothing
+            }
             Some(fact) = self.facts.recv() => Next::Input(fact),
             // While the disk is behind, peers wait: what they send would pile up before it.
             Some(event) = self.events.recv(), if self.archive.has_room() => {

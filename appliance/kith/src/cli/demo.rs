@@ -128,7 +128,7 @@ fn home() -> anyhow::Result<TempDir> {
 fn options(state: &Path) -> Options {
     // On loopback only: a demonstration is nobody else's business.
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Options { state: state.to_owned(), panel: None, listen, spawned: Spawned::default() }
+    Options { state: state.to_owned(), run: None, panel: None, listen, spawned: Spawned::default() }
 }
 
 /// Waits until every box has ended; the end of one that failed ends them all.

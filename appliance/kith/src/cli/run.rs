@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Args;
-use kith_model::role::Spawned;
+use clap::{Args, ValueEnum};
+use kith_model::role::{Mode, Spawned};
 use kith_supervise::signals::Signals;
 use kith_supervise::{Options, Supervisor};
 use tokio::sync::mpsc;
@@ -30,12 +30,40 @@ pub(crate) struct Run {
     /// A name besides its own by which browsers may address the panel; may be given more than once
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// How far the box manages this machine: not at all (tryout, host) or its whole network (appliance)
+    #[arg(long, value_enum, default_value_t = Profile::Tryout)]
+    profile: Profile,
+    /// Where it keeps what lasts until the next boot [default: run in the state, or /run/kith]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
     /// For crash tests only: do not synchronise files
     #[arg(long, hide = true)]
     no_fsync: bool,
     /// For crash tests only: do not synchronise directories
     #[arg(long, hide = true)]
     no_dirsync: bool,
+}
+
+/// How far a box manages the machine it runs on. Never guessed from who runs it: nobody's machine shall be
+/// reconfigured by accident.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Profile {
+    /// For looking around: radios and ports are simulated
+    Tryout,
+    /// Node and panel; the system manages the network
+    Host,
+    /// The box is the router: radios, ports, firewall
+    Appliance,
+}
+
+impl From<Profile> for Mode {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Tryout => Self::Tryout,
+            Profile::Host => Self::Host,
+            Profile::Appliance => Self::Appliance,
+        }
+    }
 }
 
 impl Run {
@@ -45,9 +73,11 @@ impl Run {
             hosts: self.hosts,
             no_fsync: self.no_fsync,
             no_dirsync: self.no_dirsync,
+            mode: self.profile.into(),
             ..Spawned::default()
         };
-        let options = Options { state, panel: self.panel, listen: self.listen, spawned };
+        let run = self.run.map(std::path::absolute).transpose().context("cannot use --run")?;
+        let options = Options { state, run, panel: self.panel, listen: self.listen, spawned };
         let supervisor = Supervisor::prepare(options).map_err(anyhow::Error::new)?;
         let (stop, stops) = mpsc::channel(1);
         let announce = |announcement: &_| {
