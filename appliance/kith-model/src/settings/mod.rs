@@ -4,6 +4,14 @@
 //! It is kept as TOML (`STATE/settings/settings.toml`). Every field has a default, a default is never
 //! written back, and every file of every daemon is rendered from here.
 
+pub mod check;
+pub mod differ;
+pub mod impact;
+pub mod keys;
+pub mod mask;
+pub mod migrate;
+pub mod path;
+pub mod text;
 pub mod values;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,116 @@
+//! What people will notice of a change, and whether it can cut off whoever asks for it.
+
+use super::Settings;
+
+/// What people will notice when `old` becomes `new`, in sentences; `panel_port` is the panel's TCP port.
+#[must_use]
+pub fn impact(old: &Settings, new: &Settings, panel_port: u16) -> Vec<String> {
+    let mut impact = Vec::new();
+    let mut say = |sentence: &str| impact.push(sentence.to_owned());
+    let wifi_restarts = old.wifi != new.wifi || radios_differ(old, new);
+    let mesh_restarts = (&old.mesh.id, &old.mesh.secret, old.mesh.enabled, &old.mesh.ports)
+        != (&new.mesh.id, &new.mesh.secret, new.mesh.enabled, &new.mesh.ports);
+    if let Some(panel) = moves_to(old, new, panel_port) {
+        say(&format!(
+            "The panel moves to {panel}: your device asks for a new address, which can take a minute."
+        ));
+    }
+    if old.lan.ports != new.lan.ports || old.mesh.ports != new.mesh.ports {
+        say("Cables may have to be moved to other ports.");
+    }
+    if wifi_restarts {
+        say("Wi-Fi restarts, about 10 seconds.");
+    }
+    let (before, after) = (&old.wifi.household, &new.wifi.household);
+    if before.enabled && !after.enabled {
+        say("Devices on Wi-Fi lose this box: have a cable at hand.");
+    } else if before.enabled
+        && (&before.ssid, &before.passphrase) != (&after.ssid, &after.passphrase)
+    {
+        say("Every device has to join the Wi-Fi again, this one too.");
+    }
+    if waits_for_radar(old, new) {
+        say(
+            "On this channel the radio listens for radar first: Wi-Fi is away for one minute, on channels 120 to 128 for ten.",
+        );
+    }
+    if mesh_restarts || radios_differ(old, new) && new.mesh.enabled {
+        say("The mesh restarts, about 10 seconds.");
+    }
+    if new.mesh.enabled
+        && old.mesh.enabled
+        && (&old.mesh.id, &old.mesh.secret) != (&new.mesh.id, &new.mesh.secret)
+    {
+        say(
+            "Boxes with the old name or secret of the mesh are no longer reached until they get the new ones.",
+        );
+    }
+    if old.uplink != new.uplink {
+        say("The internet is away for some seconds.");
+    }
+    if old.guest.address != new.guest.address {
+        say("Visitors' devices ask for a new address.");
+    }
+    if served(old) != served(new) {
+        say("Names and addresses are not answered for about a second.");
+    }
+    impact
+}
+
+/// Where the panel is afterwards, if that changes: `http://…/`.
+#[must_use]
+pub fn moves_to(old: &Settings, new: &Settings, panel_port: u16) -> Option<String> {
+    let address = new.lan.address.addr();
+    if old.lan.address.addr() == address {
+        return None;
+    }
+    Some(match panel_port {
+        80 => format!("http://{address}/"),
+        port => format!("http://{address}:{port}/"),
+    })
+}
+
+/// Whether the change can cut off whoever asks for it, so that it needs a confirmation.
+///
+/// All can but what is listed here; what nobody has thought about needs one.
+#[must_use]
+pub fn risky(old: &Settings, new: &Settings) -> bool {
+    // With these the same in both, does anything else differ?
+    let mut harmless = new.clone();
+    harmless.place.location.clone_from(&old.place.location);
+    harmless.place.contact.clone_from(&old.place.contact);
+    harmless.guest.internet = old.guest.internet;
+    harmless.guest.rate_kbit = old.guest.rate_kbit;
+    harmless.mesh.share_uplink = old.mesh.share_uplink;
+    harmless.mesh.share_down_kbit = old.mesh.share_down_kbit;
+    harmless.mesh.share_up_kbit = old.mesh.share_up_kbit;
+    harmless.dns = old.dns.clone();
+    harmless.firewall = old.firewall.clone();
+    harmless.client = old.client.clone();
+    harmless != *old
+}
+
+fn radios_differ(old: &Settings, new: &Settings) -> bool {
+    (&old.radio, &old.country, old.place.outdoors) != (&new.radio, &new.country, new.place.outdoors)
+}
+
+/// Whether a radio goes to a channel on which radar comes first (DFS: 52 to 144).
+fn waits_for_radar(old: &Settings, new: &Settings) -> bool {
+    new.radio.iter().any(|(name, radio)| {
+        let before = old.radio.get(name);
+        let moved =
+            before.is_none_or(|b| (b.channel, b.width_mhz) != (radio.channel, radio.width_mhz));
+        moved && radio.enabled && radio.channel.is_some_and(|channel| (52..=144).contains(&channel))
+    })
+}
+
+/// What DHCP and DNS are started with.
+fn served(settings: &Settings) -> impl PartialEq + '_ {
+    (
+        &settings.lan.address,
+        &settings.lan.dhcp,
+        &settings.lan.ula,
+        &settings.guest.address,
+        &settings.dns,
+    )
+}
