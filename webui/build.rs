@@ -19,6 +19,8 @@ mod po;
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    // The paths below hold it, and a target directory may be shared by several clones.
+    println!("cargo::rerun-if-env-changed=CARGO_MANIFEST_DIR");
     for watched in ["assets", "i18n", "help", "build.rs", "build/po.rs"] {
         println!("cargo::rerun-if-changed={watched}");
     }

@@ -42,6 +42,8 @@ pub(crate) const fn title(kind: RefusalKind) -> &'static str {
         RefusalKind::StillWaiting => msg("This takes longer and goes on in the background"),
         RefusalKind::NotHereYet => msg("This has not arrived on this box yet"),
         RefusalKind::BadInvite => msg("This invite cannot be used"),
+        RefusalKind::Conflict => msg("Something changed in the meantime"),
+        RefusalKind::Unavailable => msg("This part of the box does not run right now"),
         RefusalKind::Internal => msg("Something in the box broke"),
     }
 }
@@ -72,6 +74,8 @@ pub(crate) const fn next_step(kind: RefusalKind) -> &'static str {
         RefusalKind::BadInvite => {
             msg("Ask for a new one; they are good for a few days and often for one person only.")
         }
+        RefusalKind::Conflict => msg("Look at how things stand now, and decide again."),
+        RefusalKind::Unavailable => msg("It may be starting: try again in a moment."),
         RefusalKind::Internal => msg("Try again. If it stays so, the log of the box says more."),
     }
 }

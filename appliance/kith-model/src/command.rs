@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::{AccountRole, Credential, Scope};
+use crate::network::ask::NetworkAsk;
 
 /// A command with the proof of who gives it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +30,23 @@ pub enum Command {
     Status,
     /// Counters for Prometheus.
     Metrics,
+    /// How the processes of the box are.
+    Supervision,
+    /// Something about the network of the box; carried out by whoever drives it.
+    Network(NetworkAsk),
+    /// Makes a ticket with which the session that asks goes on at another address of the box, while a
+    /// change that moves the panel waits for its confirmation.
+    HandOver {
+        /// For how many seconds it shall be good.
+        seconds: u32,
+    },
+    /// Uses such a ticket, once. Answers [`crate::reply::Reply::LoggedIn`].
+    TakeOver {
+        /// The ticket.
+        ticket: String,
+        /// What the browser calls itself, for the list of sessions.
+        agent: String,
+    },
 
     /// Makes the first person the owner.
     Claim {
@@ -282,9 +300,12 @@ impl Command {
     #[must_use]
     pub const fn right(&self) -> (Right, Scope) {
         match self {
-            Self::WhoAmI | Self::Claim { .. } | Self::Login { .. } | Self::AccountJoin { .. } => {
-                (Right::Anyone, Scope::Read)
-            }
+            Self::WhoAmI
+            | Self::Claim { .. }
+            | Self::Login { .. }
+            | Self::AccountJoin { .. }
+            | Self::TakeOver { .. } => (Right::Anyone, Scope::Read),
+            Self::Network(ask) => (ask.right(), ask.scope()),
             Self::Posts { .. }
             | Self::Collections { .. }
             | Self::Files { .. }
@@ -292,7 +313,7 @@ impl Command {
             | Self::Activity { .. }
             | Self::Status
             | Self::Spaces => (Right::Reader, Scope::Read),
-            Self::Members { .. } | Self::Peers => (Right::Account, Scope::Read),
+            Self::Members { .. } | Self::Peers | Self::Supervision => (Right::Account, Scope::Read),
             Self::Post { .. }
             | Self::PostRemove { .. }
             | Self::FilePut { .. }
@@ -305,7 +326,8 @@ impl Command {
             | Self::TokenCreate { .. }
             | Self::TokenRevoke { .. }
             | Self::Invite { .. } => (Right::Account, Scope::Admin),
-            Self::Accounts
+            Self::HandOver { .. }
+            | Self::Accounts
             | Self::AccountInvite
             | Self::AccountRole { .. }
             | Self::AccountRemove { .. }

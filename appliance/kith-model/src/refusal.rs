@@ -37,6 +37,10 @@ pub enum RefusalKind {
     NotHereYet,
     /// The invite has expired, was used already, or leads nowhere.
     BadInvite,
+    /// Somebody else was faster: what this starts from is no longer so.
+    Conflict,
+    /// The part of the box that does this does not run, or not here.
+    Unavailable,
     /// Something in the box broke; the log has more.
     Internal,
 }
@@ -50,10 +54,10 @@ impl RefusalKind {
             Self::SignIn | Self::WrongSecret => 401,
             Self::NotAllowed => 403,
             Self::NotFound => 404,
-            Self::AlreadyClaimed | Self::NotClaimed | Self::Exists => 409,
+            Self::AlreadyClaimed | Self::NotClaimed | Self::Exists | Self::Conflict => 409,
             Self::TooMany => 429,
             Self::NoSpace => 507,
-            Self::DiskFailed | Self::NotHereYet => 503,
+            Self::DiskFailed | Self::NotHereYet | Self::Unavailable => 503,
             Self::StillWaiting => 202,
             Self::Internal => 500,
         }
@@ -75,6 +79,8 @@ impl RefusalKind {
             | Self::StillWaiting
             | Self::NotHereYet
             | Self::BadInvite
+            | Self::Conflict
+            | Self::Unavailable
             | Self::Internal => 1,
         }
     }

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::{AccountRole, Principal, Scope};
+use crate::network::ask::NetworkReply;
+use crate::role::Supervision;
 use crate::status::{Metric, Peer, Status};
 
 /// The answer to a command. Which variant answers which command is fixed; see each one.
@@ -18,6 +20,12 @@ pub enum Reply {
     Status(Box<Status>),
     /// Answers `Metrics`.
     Metrics(Vec<Metric>),
+    /// Answers `Supervision`.
+    Supervision(Supervision),
+    /// Answers `Network`.
+    Network(NetworkReply),
+    /// Answers `HandOver`.
+    HandOver(HandOver),
     /// Answers `Claim`, `Login` and `AccountJoin`.
     LoggedIn(LoggedIn),
     /// Answers `Sessions`.
@@ -52,6 +60,13 @@ pub enum Reply {
     File(FileEntry),
     /// Answers `Activity`.
     Activity(Vec<Activity>),
+}
+
+/// A ticket with which a session goes on at another address of the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HandOver {
+    /// The ticket; good once, while the change waits.
+    pub ticket: String,
 }
 
 /// A session that was just opened. The secrets go into cookies.

@@ -4,6 +4,7 @@
 //! on it is [`Spawned`]; then the role reports, the link role is also told ([`Told`]), and a role ends when the
 //! other end closes.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::{DaemonId, DaemonSeen, DaemonWish};
@@ -92,7 +93,7 @@ pub enum SuperviseAsk {
 }
 
 /// The supervisor and its roles at a glance. Times are milliseconds since 1970.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Supervision {
     /// The supervisor's process.
     pub pid: u32,
@@ -103,7 +104,7 @@ pub struct Supervision {
 }
 
 /// One role at a glance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleStatus {
     /// Which role.
     pub role: String,
@@ -120,7 +121,9 @@ pub struct RoleStatus {
 }
 
 /// How a role is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum RoleState {
     /// Started, not serving yet.

@@ -12,6 +12,7 @@ use kith_core::record::SpaceId;
 use kith_core::unixfs::{FileImporter, Imported};
 use kith_model::caller::Credential;
 use kith_model::command::{Command, Request};
+use kith_model::network::ask::{COMMAND_LINE, LinkAsk};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::Status;
@@ -22,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::content::bring::Bring;
 use crate::content::{ContentError, give};
 use crate::desk::{Message, busy};
+use crate::router::Router;
 
 /// How long a browser waits for a space to answer.
 pub(crate) const BROWSER_PATIENCE: Duration = Duration::from_secs(15);
@@ -50,6 +52,7 @@ pub(crate) struct Door {
     desk: mpsc::Sender<Message>,
     status: watch::Receiver<Arc<Status>>,
     store: Store,
+    router: Router,
     transfers: Arc<Semaphore>,
 }
 
@@ -60,8 +63,9 @@ impl Door {
         desk: mpsc::Sender<Message>,
         status: watch::Receiver<Arc<Status>>,
         store: Store,
+        router: Router,
     ) -> Self {
-        Self { desk, status, store, transfers: Arc::new(Semaphore::new(TRANSFERS)) }
+        Self { desk, status, store, router, transfers: Arc::new(Semaphore::new(TRANSFERS)) }
     }
 
     /// The status as it changes.
@@ -78,6 +82,9 @@ impl Door {
         mut request: Request,
         patience: Duration,
     ) -> Result<Reply, Refusal> {
+        if matches!(request.command, Command::Network(_) | Command::Supervision) {
+            return self.ask_router(request).await;
+        }
         if let Command::PeerAdd { address } = &mut request.command
             && request.credential != Credential::Visitor
         {
@@ -98,6 +105,21 @@ impl Door {
                 "no box of this space has answered yet; the join stays pending and completes when one is in reach",
             )),
         }
+    }
+
+    /// Asks the roles beside the node, if the desk lets the caller.
+    async fn ask_router(&self, request: Request) -> Result<Reply, Refusal> {
+        let by_hand = request.credential == Credential::Socket;
+        let command = request.command.clone();
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Admit(Box::new(request), answer);
+        self.desk.send(message).await.map_err(|_| busy())?;
+        let name = answered.await.map_err(|_| busy())??;
+        let Command::Network(ask) = command else {
+            return self.router.supervision().await.map(Reply::Supervision);
+        };
+        let who = if by_hand { COMMAND_LINE.to_owned() } else { name };
+        self.router.ask(&LinkAsk { who, ask }).await.map(Reply::Network)
     }
 
     /// The space somebody may write to.

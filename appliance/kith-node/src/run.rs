@@ -30,6 +30,7 @@ use crate::door::Door;
 use crate::hub::{self, Facts, Hub, HubHandle, Identity};
 use crate::keys::{KeyError, Keys};
 use crate::pulse::{self, Pulse};
+use crate::router::Router;
 use crate::{control, neighbours, opening, secret};
 
 /// Facts that may wait for the hub.
@@ -137,6 +138,7 @@ impl Parts {
             (facts.clone(), Arc::clone(&shared)),
             (queue.clone(), self.stop.clone().drop_guard()),
         )?;
+        let door = self.door(&options, queue.clone(), watching);
         let parts = hub::Parts {
             endpoint: Endpoint::bind(options.peers, &self.key, quic::Config::default())?,
             archive,
@@ -146,7 +148,6 @@ impl Parts {
             shared,
         };
         let hub = Hub::new(parts, self.stop.clone());
-        let door = Door::new(queue.clone(), watching, self.store.clone());
         let listener = socket::bind(&options.state, control::SOCKET, MAX_MESSAGE)?;
 
         let mut tasks = JoinSet::new();
@@ -179,6 +180,15 @@ impl Parts {
         drop(queue);
         let _ = tokio::task::spawn_blocking(move || (desk.join(), archiving.join())).await;
         ended
+    }
+
+    fn door(
+        &self,
+        options: &Options,
+        queue: mpsc::Sender<Message>,
+        status: watch::Receiver<Arc<Status>>,
+    ) -> Door {
+        Door::new(queue, status, self.store.clone(), Router::new(options.state.clone()))
     }
 
     fn replica(&self) -> Replica {

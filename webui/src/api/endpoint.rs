@@ -23,7 +23,7 @@ pub(crate) async fn answer(endpoint: &'static Endpoint, ask: Ask) -> Result<Answ
         *answer.status_mut() = StatusCode::NO_CONTENT;
         return Ok(answer);
     };
-    let inner = value.get(tag).ok_or_else(|| crate::ask::mismatch(tag, &reply))?;
+    let inner = schema::content(tag, &value).ok_or_else(|| crate::ask::mismatch(tag, &reply))?;
     Ok(text(StatusCode::OK, "application/json", inner.to_string()))
 }
 
@@ -48,9 +48,7 @@ fn command(endpoint: &Endpoint, ask: &Ask) -> Result<Command, Failure> {
         let unknown: String = unknown.chars().take(60).collect();
         return Err(invalid(format!("“{unknown}” is not known here; this takes {known}")));
     }
-    let whole =
-        if variant.unit { json!(endpoint.command) } else { json!({ endpoint.command: fields }) };
-    serde_json::from_value(whole)
+    serde_json::from_value(schema::whole(endpoint.command, variant.unit, fields))
         .map_err(|error| invalid(format!("the request does not fit: {error}")))
 }
 

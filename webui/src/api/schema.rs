@@ -9,6 +9,9 @@ use kith_model::reply::Reply;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+/// The family of commands about the network.
+const NETWORK: &str = "network";
+
 /// The fields of a command.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variant {
@@ -35,8 +38,11 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
     generator.subschema_for::<Reply>();
     generator.subschema_for::<Refusal>();
     let mut definitions = generator.take_definitions(true);
-    let commands = variants(definitions.remove("Command").as_ref());
-    let replies = variants(definitions.remove("Reply").as_ref());
+    let mut commands = variants(definitions.remove("Command").as_ref());
+    let mut replies = variants(definitions.remove("Reply").as_ref());
+    // Commands about the network come in a family of their own: `network.status`.
+    nest(&mut commands, definitions.remove("NetworkAsk").as_ref());
+    nest(&mut replies, definitions.remove("NetworkReply").as_ref());
     Schemas {
         commands: commands.into_iter().map(|(tag, schema)| (tag, variant(&schema))).collect(),
         replies,
@@ -57,8 +63,36 @@ pub(crate) fn commands() -> impl Iterator<Item = String> {
 
 /// The schema of what a reply holds.
 pub(crate) fn reply(tag: &str) -> Option<Value> {
-    let inner = SCHEMAS.replies.get(tag)?.get("properties")?.get(tag)?;
+    let inner = SCHEMAS.replies.get(tag)?.get("properties")?.get(leaf(tag))?;
     Some(inner.clone())
+}
+
+/// The family and the name in a tag: `network` and `status` in `network.status`.
+pub(crate) fn family(tag: &str) -> (Option<&str>, &str) {
+    tag.split_once('.').map_or((None, tag), |(family, name)| (Some(family), name))
+}
+
+fn leaf(tag: &str) -> &str {
+    family(tag).1
+}
+
+/// A command's JSON, in its family if it has one.
+pub(crate) fn whole(tag: &str, unit: bool, fields: Map<String, Value>) -> Value {
+    let (family, name) = family(tag);
+    let inner = if unit { json!(name) } else { json!({ name: fields }) };
+    family.map_or(inner.clone(), |family| json!({ family: inner }))
+}
+
+/// What a reply's JSON holds, if it is the reply of this tag.
+pub(crate) fn content<'a>(tag: &str, reply: &'a Value) -> Option<&'a Value> {
+    let (family, name) = family(tag);
+    family.map_or(Some(reply), |family| reply.get(family))?.get(name)
+}
+
+fn nest(all: &mut BTreeMap<String, Value>, family: Option<&Value>) {
+    all.remove(NETWORK);
+    let members = variants(family).into_iter();
+    all.extend(members.map(|(tag, schema)| (format!("{NETWORK}.{tag}"), schema)));
 }
 
 /// The schemas that others refer to.
@@ -69,11 +103,8 @@ pub(crate) fn definitions() -> Map<String, Value> {
 /// Some command of this tag, to ask what right it needs.
 pub(crate) fn sample(tag: &str) -> Option<Command> {
     let variant = command(tag)?;
-    if variant.unit {
-        return serde_json::from_value(json!(tag)).ok();
-    }
     let fields = variant.required.iter().map(|name| (name.clone(), example(&variant.fields[name])));
-    serde_json::from_value(json!({ tag: Value::Object(fields.collect()) })).ok()
+    serde_json::from_value(whole(tag, variant.unit, fields.collect())).ok()
 }
 
 /// The JSON type of a field, where it has one besides null.
@@ -94,6 +125,9 @@ pub(crate) fn places(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn example(schema: &Value) -> Value {
+    if let Some(first) = schema.get("examples").and_then(|all| all.get(0)) {
+        return first.clone();
+    }
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
         let name = target.rsplit('/').next().unwrap_or_default();
         return SCHEMAS.definitions.get(name).map_or(Value::Null, example);

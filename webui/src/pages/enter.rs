@@ -155,6 +155,8 @@ fn after(kind: RefusalKind) -> Option<&'static str> {
         | RefusalKind::DiskFailed
         | RefusalKind::StillWaiting
         | RefusalKind::NotHereYet
+        | RefusalKind::Conflict
+        | RefusalKind::Unavailable
         | RefusalKind::Internal => None,
     }
 }

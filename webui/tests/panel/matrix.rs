@@ -63,6 +63,8 @@ fn path(route: &RouteInfo) -> String {
         ("{collection}", "shared"),
         ("{*path}", "map%20of%20the%20street.png"),
         ("{leaf}", "start"),
+        ("{revision}", "0123456789abcdef"),
+        ("{mac}", "02:00:00:00:00:01"),
     ];
     values.iter().fold(route.path.to_owned(), |path, (place, value)| path.replace(place, value))
 }
@@ -80,6 +82,9 @@ fn json_body(document: &Value, route: &RouteInfo) -> Value {
 }
 
 fn sample(document: &Value, schema: &Value) -> Value {
+    if let Some(first) = schema["examples"].get(0) {
+        return first.clone();
+    }
     if let Some(target) = schema["$ref"].as_str() {
         return sample(document, document.pointer(&target[1..]).unwrap());
     }

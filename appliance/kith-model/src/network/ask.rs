@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{ChangeStatus, Finding, PastSettings, Review};
 use super::status::NetworkStatus;
+use crate::caller::Scope;
 use crate::command::Right;
 use crate::refusal::Refusal;
 use crate::settings::values::Mac;
+
+/// Who asks on the socket itself, where there are no accounts.
+pub const COMMAND_LINE: &str = "command line";
 
 /// The name of the socket in the state.
 pub const SOCKET: &str = "link.sock";
@@ -24,7 +28,7 @@ pub const MAX_SETTINGS: usize = 128 << 10;
 /// A question with who asks, for drafts and for the history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkAsk {
-    /// The account's name, or `command line`.
+    /// The account's name, or [`COMMAND_LINE`].
     pub who: String,
     /// What is asked.
     pub ask: NetworkAsk,
@@ -104,6 +108,7 @@ pub enum NetworkAsk {
     /// out. Answers [`NetworkReply::Done`].
     ClientSet {
         /// Which.
+        #[schemars(extend("examples" = ["02:00:00:00:00:01"]))]
         mac: Mac,
         /// Its name; empty for none, nothing to leave it.
         name: Option<String>,
@@ -115,6 +120,15 @@ pub enum NetworkAsk {
 }
 
 impl NetworkAsk {
+    /// The scope a bearer token needs.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        match self.right() {
+            Right::Anyone | Right::Reader | Right::Account => Scope::Read,
+            Right::BoxOwner => Scope::Admin,
+        }
+    }
+
     /// The least one must be.
     #[must_use]
     pub const fn right(&self) -> Right {

@@ -3,6 +3,7 @@
 //! [`Accounts`] holds them in memory and collects what is to be written in [`Accounts::changes`]; the
 //! desk writes that durably before it answers. It knows nothing of spaces.
 
+mod handover;
 pub(crate) mod limiter;
 pub(crate) mod passphrase;
 pub(crate) mod session;
@@ -45,6 +46,8 @@ pub(crate) struct Accounts {
     devices: BTreeMap<String, DeviceEntry>,
     tokens: BTreeMap<String, TokenEntry>,
     links: BTreeMap<String, LinkEntry>,
+    /// Only in memory: a ticket is good for minutes.
+    tickets: Vec<handover::Ticket>,
     changes: Vec<Change>,
 }
 
@@ -70,6 +73,7 @@ impl Accounts {
             devices: ledger::tree(store, ledger::DEVICES).into_iter().collect(),
             tokens: ledger::tree(store, ledger::TOKENS).into_iter().collect(),
             links: ledger::tree(store, ledger::LINKS).into_iter().collect(),
+            tickets: Vec::new(),
             changes: Vec::new(),
         }
     }
@@ -393,6 +397,42 @@ mod tests {
         }
         assert!(!signed_in(&mut accounts, NOON + HOUR, &idle));
         assert!(!signed_in(&mut accounts, NOON + HOUR * 12 + HOUR / 3, &used));
+    }
+
+    #[test]
+    fn a_ticket_takes_its_session_along_once() {
+        let mut accounts = claimed();
+        let here = accounts.open_session(NOON, OWNER, PHONE).unwrap().session;
+        let ticket = ticket_of(&mut accounts, NOON, &here);
+        let there = accounts.take_over(NOON, &ticket, PHONE).unwrap().session;
+        assert!(signed_in(&mut accounts, NOON, &there));
+        assert!(!signed_in(&mut accounts, NOON, &here), "the old one is over");
+        assert!(accounts.take_over(NOON, &ticket, PHONE).is_err(), "it is good once");
+    }
+
+    #[test]
+    fn a_ticket_dies_with_its_time_and_with_its_session() {
+        let mut accounts = claimed();
+        let session = accounts.open_session(NOON, OWNER, PHONE).unwrap().session;
+        let late = ticket_of(&mut accounts, NOON, &session);
+        assert!(accounts.take_over(NOON + HOUR / 30, &late, PHONE).is_err());
+        let orphan = ticket_of(&mut accounts, NOON, &session);
+        let id = accounts.sessions(None, None)[0].id.clone();
+        accounts.end_session(&id, OWNER, false).unwrap();
+        assert!(accounts.take_over(NOON, &orphan, PHONE).is_err());
+        assert!(accounts.take_over(NOON, "invented", PHONE).is_err());
+    }
+
+    #[test]
+    fn whoever_has_no_session_gets_no_ticket() {
+        let mut accounts = claimed();
+        let socket = accounts.who(NOON, &Credential::Socket).unwrap();
+        assert!(accounts.hand_over(NOON, &socket, 120).is_err());
+    }
+
+    fn ticket_of(accounts: &mut Accounts, now: UnixTime, session: &str) -> String {
+        let who = accounts.who(now, &Credential::Session(session.into())).unwrap();
+        accounts.hand_over(now, &who, 120).unwrap().ticket
     }
 
     #[test]

@@ -167,6 +167,11 @@ impl Accounts {
         }
     }
 
+    /// Whether this session has not ended.
+    pub(super) fn lives(&self, id: &str) -> bool {
+        self.sessions.contains_key(id)
+    }
+
     fn drop_session(&mut self, id: &str) {
         self.sessions.remove(id);
         self.used.remove(id);

@@ -41,7 +41,9 @@ pub(super) const fn room_of(command: &Command) -> Room {
         | Command::AccountRemove { .. }
         | Command::Tokens
         | Command::TokenCreate { .. }
-        | Command::TokenRevoke { .. } => Room::Accounts,
+        | Command::TokenRevoke { .. }
+        | Command::HandOver { .. }
+        | Command::TakeOver { .. } => Room::Accounts,
         Command::Spaces
         | Command::SpaceCreate { .. }
         | Command::Members { .. }
@@ -60,7 +62,9 @@ pub(super) const fn room_of(command: &Command) -> Room {
         | Command::FilePut { .. }
         | Command::FileRemove { .. } => Room::Files,
         Command::Peers | Command::PeerAdd { .. } | Command::PeerForget { .. } => Room::Peers,
-        Command::Status | Command::Metrics => Room::Box,
+        Command::Status | Command::Metrics | Command::Supervision | Command::Network(_) => {
+            Room::Box
+        }
     }
 }
 

@@ -45,6 +45,9 @@ impl Desk {
                 .accounts
                 .create_token(now, account, (&name, &scopes, days))
                 .map(Reply::TokenCreated),
+            Command::HandOver { seconds } => {
+                self.accounts.hand_over(now, who, seconds).map(Reply::HandOver)
+            }
             Command::TokenRevoke { id } => self.accounts.revoke_token(&id, account).map(done),
             other => Err(misrouted(&other)),
         }

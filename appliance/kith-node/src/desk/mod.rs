@@ -36,6 +36,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::account::limiter::Limiter;
 use crate::account::passphrase::Cost;
+use crate::account::session::Browser;
 use crate::account::{Accounts, Who};
 use crate::clock::Clock;
 use crate::hasher::Hasher;
@@ -53,6 +54,8 @@ pub(crate) type Answerer = oneshot::Sender<Result<Reply, Refusal>>;
 pub(crate) enum Message {
     /// Somebody asks.
     Ask(Box<Request>, Answerer),
+    /// Somebody asks for something that is done elsewhere: may they, and what is their name?
+    Admit(Box<Request>, oneshot::Sender<Result<String, Refusal>>),
     /// Which space somebody may write content for.
     WhereToWrite(Credential, Option<String>, oneshot::Sender<Result<SpaceId, Refusal>>),
     /// A passphrase has been hashed; goes on where its command left off.
@@ -69,6 +72,7 @@ impl core::fmt::Debug for Message {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Ask(..) => "Ask",
+            Self::Admit(..) => "Admit",
             Self::WhereToWrite(..) => "WhereToWrite",
             Self::Hashed(_) => "Hashed",
             Self::News(_) => "News",
@@ -223,6 +227,10 @@ impl Desk {
     fn take(&mut self, message: Message) {
         match message {
             Message::Ask(request, reply) => self.ask(*request, reply),
+            Message::Admit(request, reply) => {
+                let admitted = self.admit(self.clock.wall(), &request);
+                let _ = reply.send(admitted.map(|who| who.principal.account.unwrap_or_default()));
+            }
             Message::WhereToWrite(credential, space, reply) => {
                 let _ = reply.send(self.where_to_write(&credential, space.as_deref()));
             }
@@ -277,6 +285,11 @@ impl Desk {
                 self.with_passphrase(now, who, (command, source), reply)
             }
             Command::Join { code } => self.join(now, who, &code, reply),
+            Command::TakeOver { ticket, agent } => {
+                let browser = Browser { agent: &agent, source: &source, device: None };
+                let taken = self.accounts.take_over(now, &ticket, browser);
+                Outcome::Now(taken.map(Reply::LoggedIn))
+            }
             command => Outcome::Now(self.answer_now(now, who, command)),
         }
     }

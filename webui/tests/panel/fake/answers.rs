@@ -103,6 +103,7 @@ impl World {
             }
             Command::Spaces => Ok(Reply::Spaces(vec![self.space()])),
             Command::Members { .. } => Ok(Reply::Members(self.members.clone())),
+            Command::Supervision => Ok(Reply::Supervision(super::network::supervision())),
             Command::Peers => Ok(Reply::Peers(self.peers.clone())),
             Command::Posts { .. }
                 if !principal.signed_in() && !self.public.contains(&"board".to_owned()) =>
@@ -177,7 +178,9 @@ impl World {
         command: Command,
         principal: &Principal,
     ) -> Result<Reply, Refusal> {
-        self.commands.push(command.clone());
+        if !only_reads(&command) {
+            self.commands.push(command.clone());
+        }
         let logged_in = |principal: Principal| {
             Ok(Reply::LoggedIn(LoggedIn {
                 session: OWNER.into(),
@@ -192,6 +195,12 @@ impl World {
             ..Principal::visitor()
         };
         match command {
+            Command::Network(ask) => self.network.ask(ask).map(Reply::Network),
+            Command::HandOver { .. } => Ok(Reply::HandOver(HandOver { ticket: "TICKET".into() })),
+            Command::TakeOver { ticket, .. } if ticket == "TICKET" => logged_in(owner),
+            Command::TakeOver { .. } => {
+                Err(Refusal::new(RefusalKind::WrongSecret, "this link was used already"))
+            }
             Command::Claim { secret, name, .. } if secret == CLAIM => {
                 (self.status.claimed, self.name) = (true, name);
                 logged_in(owner)
@@ -286,4 +295,20 @@ fn implicit(path: &str) -> FileEntry {
         here: 0,
         complete: true,
     }
+}
+
+/// Questions about the network that change nothing.
+fn only_reads(command: &Command) -> bool {
+    use kith_model::network::ask::NetworkAsk;
+    let Command::Network(ask) = command else { return false };
+    matches!(
+        ask,
+        NetworkAsk::Status
+            | NetworkAsk::Settings
+            | NetworkAsk::Draft
+            | NetworkAsk::Review
+            | NetworkAsk::Change
+            | NetworkAsk::History
+            | NetworkAsk::Graphs
+    )
 }

@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod network;
 mod street;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,7 @@ pub(crate) struct World {
     pub(crate) refuse: Option<Refusal>,
     /// The most bytes an upload may have.
     pub(crate) room: Option<u64>,
+    pub(crate) network: network::Network,
     name: String,
 }
 

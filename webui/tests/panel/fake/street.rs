@@ -78,6 +78,7 @@ impl Fake {
     fn told(name: &str) -> Arc<Self> {
         let mut world =
             World { status: status("Ada’s box"), name: name.into(), ..World::default() };
+        world.network = super::network::Network::lively(name);
         world.status.transfers.push(Transfer {
             root: root("film"),
             path: "films/street-party.mp4".into(),
