@@ -17,6 +17,7 @@ pub mod process;
 pub mod raw_quic;
 pub mod report;
 pub mod transcript;
+pub mod vm;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

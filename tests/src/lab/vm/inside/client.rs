@@ -1,0 +1,95 @@
+//! Somebody's device: stock programs, configured by whoever serves its network and nobody else.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::ns::Ns;
+use super::wait::{until, when};
+use super::wpa::{self, Radio, Role};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A phone or a laptop: one interface in a network of its own.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Its network.
+    pub(crate) ns: Ns,
+    /// Its interface.
+    pub(crate) interface: String,
+}
+
+impl Client {
+    /// The one behind `interface`, which is in `ns` already.
+    pub(crate) fn new(ns: Ns, interface: &str) -> Self {
+        Self { ns, interface: interface.to_owned() }
+    }
+
+    /// Joins an access point, and answers how long that took; it stays joined while the supplicant
+    /// that is answered too is kept.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub(crate) fn join(&self, ssid: &str, password: &str) -> Result<(Radio, Duration)> {
+        let role = Role::Station { ssid, password };
+        let radio = wpa::supplicant(&self.ns, &self.interface, role)?;
+        let ((), took) = until(PATIENCE, &format!("{} is connected", self.ns.name()), || {
+            let status = radio.control.status()?;
+            let done = status.get("wpa_state").is_some_and(|s| s == "COMPLETED");
+            Ok(when(done, (), || format!("{status:?}; {}", radio.daemon.said())))
+        })?;
+        Ok((radio, took))
+    }
+
+    /// Asks for an IPv4 address with dhcpcd, which sets it and goes.
+    ///
+    /// # Errors
+    /// When nobody gives it one.
+    pub(crate) fn lease(&self) -> Result<Duration> {
+        let start = Instant::now();
+        // Without the probe for another holder of the address, which only takes five seconds here.
+        let words = ["-4", "-1", "-A", "-t", "60", "-C", "resolv.conf", "-C", "hostname"];
+        self.ns.run("dhcpcd", &[&words[..], &[&self.interface]].concat())?;
+        Ok(start.elapsed())
+    }
+
+    /// Its IPv4 addresses with their prefix lengths.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(crate) fn addresses(&self) -> Result<Vec<String>> {
+        let said = self.ns.run("ip", &["-4", "-br", "address", "show", "dev", &self.interface])?;
+        Ok(said.split_whitespace().skip(2).map(str::to_owned).collect())
+    }
+
+    /// Asks `server` for the address of a name.
+    ///
+    /// # Errors
+    /// When it has none, or nobody answers.
+    pub(crate) fn resolve(&self, name: &str, server: &str) -> Result<String> {
+        let said = self.ns.run("busybox", &["nslookup", "-type=a", name, server])?;
+        let found = answer(&said, name);
+        ensure!(found.is_some(), "no address of {name}: {said}");
+        found.context("an address")
+    }
+}
+
+/// nslookup names the server and its address first, then the name that was asked for and its own.
+fn answer(said: &str, name: &str) -> Option<String> {
+    let mut lines = said.lines().skip_while(|l| !(l.starts_with("Name:") && l.ends_with(name)));
+    let address = lines.find_map(|l| l.strip_prefix("Address"))?;
+    address.split_once(':').map(|(_, a)| a.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_the_server_is_not_the_answer() {
+        let said = "Server:\t\t10.8.0.1\nAddress:\t10.8.0.1:53\n\n\
+                    Name:\tinternet.example\nAddress: 198.51.100.1\n\n";
+        assert_eq!(answer(said, "internet.example").as_deref(), Some("198.51.100.1"));
+        assert_eq!(answer("Server:\t\t10.8.0.1\nAddress:\t10.8.0.1:53\n", "x"), None);
+    }
+}

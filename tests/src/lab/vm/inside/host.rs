@@ -1,0 +1,196 @@
+//! A pretended machine: a network, processes, files under /run, control groups and a name of its own.
+//!
+//! The kernel and its modules are shared, and the disk. Killing its first process ends all others in
+//! it, as pulling the plug would; what it wrote stays.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::wait::waitpid;
+
+use super::SHARED;
+use super::ns::Ns;
+use super::running::Running;
+use super::wait::until;
+use crate::lab::namespace::call;
+use crate::lab::process::tree;
+
+const GROUPS: &str = "/sys/fs/cgroup";
+
+/// A running one; pulled from the socket when dropped.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// Its network.
+    pub(crate) ns: Ns,
+    unshare: Child,
+    first: u32,
+}
+
+impl Host {
+    /// Switches it on: nothing runs in it yet. Its network is made when there is none.
+    ///
+    /// # Errors
+    /// When the kernel refuses one of its namespaces.
+    pub(crate) fn start(ns: &Ns) -> Result<Self> {
+        let own = std::env::current_exe().context("find this program")?;
+        let group = group_of(ns.name());
+        until(Duration::from_secs(30), "nothing is left of it", || {
+            Ok(clear(&group).map_err(|why| why.to_string()))
+        })?;
+        fs::create_dir_all(&group).with_context(|| format!("make {}", group.display()))?;
+        lend(Path::new(GROUPS))?;
+        let log = Path::new(SHARED).join(format!("host-{}.log", ns.name()));
+        let mut command = ns.command("unshare");
+        command
+            .args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--uts", "--ipc", "--cgroup"])
+            .arg(own)
+            .args(["vm-host", ns.name()])
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(log).context("open a log")?);
+        let mut unshare = within(&group, || command.spawn().context("start a host"))?;
+        let said = unshare.stdout.take().context("its standard output")?;
+        let mut line = String::new();
+        BufReader::new(said).read_line(&mut line).context("hear from the host")?;
+        ensure!(line.trim() == "ready", "the host {} does not start: {line}", ns.name());
+        // A group whose children have limits may hold no process itself.
+        let outer = Path::new(GROUPS).join("cgroup.procs");
+        fs::write(outer, unshare.id().to_string()).context("leave a control group")?;
+        lend(&group)?;
+        let first = tree(unshare.id()).get(1).copied().context("the host's first process")?;
+        Ok(Self { ns: ns.clone(), unshare, first })
+    }
+
+    /// A program to be started in it.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        let target = self.first.to_string();
+        command
+            .args(["--target", &target, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"])
+            .arg("--")
+            .arg(program)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts a daemon in it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn spawn(&self, program: &Path, words: &[&str]) -> Result<Running> {
+        let name = program.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let name = format!("{}-{name}", self.ns.name());
+        let mut command = self.command(program);
+        command.args(words);
+        within(&group_of(self.ns.name()).join("init"), || Running::start(&name, &mut command))
+    }
+
+    /// Runs a program in it, which must succeed; answers what it printed.
+    ///
+    /// # Errors
+    /// When it fails; with what it said.
+    pub(crate) fn run(&self, program: &str, words: &[&str]) -> Result<String> {
+        let output = self.command(Path::new(program)).args(words).output();
+        let output = output.with_context(|| format!("start {program}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let (name, words) = (self.ns.name(), words.join(" "));
+        ensure!(output.status.success(), "{name}: {program} {words}: {}", said.trim());
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Everything that runs in it, by the numbers that the lab uses, with its name.
+    pub(crate) fn processes(&self) -> Vec<(u32, String)> {
+        let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let own = namespace(self.first);
+        let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+        all.filter_map(|p| p.file_name().to_str()?.parse().ok())
+            .filter(|pid| own.is_some() && namespace(*pid) == own)
+            .map(|pid| (pid, name(pid).trim().to_owned()))
+            .collect()
+    }
+
+    /// Pulls its plug: all that runs in it is gone at once.
+    ///
+    /// # Errors
+    /// When it was gone before.
+    pub(crate) fn pull(mut self) -> Result<()> {
+        call("kill", &["-s", "KILL", &self.first.to_string()])?;
+        self.unshare.wait().map(drop).context("wait for the host's end")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // Its first process goes with it, and all others with that.
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
+    }
+}
+
+fn group_of(name: &str) -> PathBuf {
+    Path::new(GROUPS).join(format!("host-{name}"))
+}
+
+/// Removes a control group and those in it, whose files go with them.
+fn clear(group: &Path) -> std::io::Result<()> {
+    if !group.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(group)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            clear(&path)?;
+        }
+    }
+    fs::remove_dir(group)
+}
+
+/// Lets the groups in `group` set limits.
+fn lend(group: &Path) -> Result<()> {
+    fs::write(group.join("cgroup.subtree_control"), "+memory +pids +cpu")
+        .with_context(|| format!("lend limits to {}", group.display()))
+}
+
+/// Does `act` as a member of `group`, so that what it starts is one from its first moment.
+fn within<T>(group: &Path, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    let join = |group: &Path| {
+        fs::write(group.join("cgroup.procs"), "0")
+            .with_context(|| format!("join {}", group.display()))
+    };
+    join(group)?;
+    let result = act();
+    join(Path::new(GROUPS))?;
+    result
+}
+
+/// The first process of a host: mounts what belongs to it, and waits for orphans until it is killed.
+pub(super) fn first_process(name: &str) -> ExitCode {
+    match prepare(name) {
+        Ok(()) => println!("ready"),
+        Err(why) => {
+            println!("{why:#}");
+            return ExitCode::FAILURE;
+        }
+    }
+    loop {
+        if waitpid(None, None).is_err() {
+            // Nobody to wait for.
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+fn prepare(name: &str) -> Result<()> {
+    // /sys is that of the network since `ip netns exec`, and lacks what is mounted in it.
+    call("mount", &["-t", "proc", "proc", "/proc"])?;
+    call("mount", &["-t", "cgroup2", "cgroup2", GROUPS])?;
+    call("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])?;
+    fs::write("/proc/sys/kernel/hostname", name).context("name the host")?;
+    let init = Path::new(GROUPS).join("init");
+    fs::create_dir_all(&init).context("make a control group")?;
+    fs::write(init.join("cgroup.procs"), "0").context("join a control group")
+}

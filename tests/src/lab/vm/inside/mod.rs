@@ -1,0 +1,58 @@
+//! Inside the virtual machine: its first process, the one that plays a scenario, and the one that
+//! every pretended box has for its own first process.
+
+pub(super) mod air;
+pub(super) mod capture;
+pub(super) mod client;
+pub(super) mod control;
+pub(super) mod host;
+pub(super) mod init;
+pub(super) mod lab;
+pub(super) mod ns;
+pub(super) mod running;
+pub(super) mod stations;
+pub(super) mod wait;
+pub(super) mod wan;
+pub(super) mod wpa;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use super::scenario;
+use lab::Lab;
+
+/// What host and machine share.
+pub(super) const SHARED: &str = "/labout";
+
+/// Runs the part that is asked for, if it is one of these.
+pub(super) fn part(words: &[&str]) -> Option<ExitCode> {
+    match *words {
+        ["vm-init"] => Some(init::run()),
+        ["vm-inside", scenario, seed, kith] => Some(inside(scenario, seed, kith)),
+        ["vm-host", name] => Some(host::first_process(name)),
+        _ => None,
+    }
+}
+
+fn inside(scenario: &str, seed: &str, kith: &str) -> ExitCode {
+    match play(scenario, seed, kith) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            println!("broken down: {why:#}");
+            // The host shows this; if it cannot be written, the exit code still says it.
+            let _ = fs::write(Path::new(SHARED).join("broke"), format!("{why:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play(name: &str, seed: &str, kith: &str) -> Result<()> {
+    let Some(scenario) = scenario::ALL.iter().find(|s| s.name == name) else {
+        bail!("no scenario {name}");
+    };
+    let mut lab = Lab::open(seed.parse().context("read the seed")?, kith)?;
+    (scenario.play)(&mut lab)
+}

@@ -1,0 +1,91 @@
+//! The internet as a box sees it: a provider's network with DHCP and DNS, and a host far behind it.
+//!
+//! Addresses and names are those of documentation (RFC 5737, RFC 2606).
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::ns::Ns;
+use super::running::Running;
+use super::wait::{until, when};
+
+/// A host on the internet, and its name.
+pub(crate) const FAR: &str = "198.51.100.1";
+pub(crate) const FAR_NAME: &str = "internet.example";
+/// The provider's router.
+pub(crate) const NEAR: &str = "192.0.2.1";
+
+/// A provider.
+#[derive(Debug)]
+pub(crate) struct Wan {
+    ns: Ns,
+    _server: Running,
+}
+
+impl Wan {
+    /// Makes it, with nobody connected.
+    ///
+    /// # Errors
+    /// When the kernel or dnsmasq refuses.
+    pub(crate) fn start() -> Result<Self> {
+        let ns = Ns::new("wan")?;
+        ns.ip("link add br0 type bridge")?;
+        ns.ip("link set br0 up")?;
+        ns.ip(&format!("address add {NEAR}/24 dev br0"))?;
+        ns.ip(&format!("address add {FAR}/32 dev lo"))?;
+        ns.run("sysctl", &["-q", "net.ipv4.ip_forward=1"])?;
+        let server = serve(&ns, "br0", "192.0.2")?;
+        Ok(Self { ns, _server: server })
+    }
+
+    /// A wire from the provider to `port` of somebody, who gets a name at the provider's end.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(crate) fn connect(&self, customer: &Ns, port: &str) -> Result<()> {
+        let here = customer.name();
+        self.ns.wire(here, customer, port)?;
+        self.ns.ip(&format!("link set {here} master br0"))
+    }
+
+    /// Pulls somebody's wire, or plugs it in again.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(crate) fn plug(&self, customer: &Ns, there: bool) -> Result<()> {
+        let state = if there { "up" } else { "down" };
+        self.ns.ip(&format!("link set {} {state}", customer.name()))
+    }
+
+    /// Whether there is more behind the provider than the provider.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(crate) fn reach(&self, far: bool) -> Result<()> {
+        let act = if far { "add" } else { "delete" };
+        self.ns.ip(&format!("address {act} {FAR}/32 dev lo"))
+    }
+}
+
+/// dnsmasq for the network `prefix`.0/24 at `interface`, which knows one name.
+///
+/// # Errors
+/// When it does not serve.
+pub(crate) fn serve(ns: &Ns, interface: &str, prefix: &str) -> Result<Running> {
+    let name = format!("dnsmasq-{}", ns.name());
+    let mut command = ns.command("dnsmasq");
+    command
+        .args(["-k", "-C", "/dev/null", "-R", "-h", "-u", "root", "--bind-interfaces"])
+        .args(["--no-ping", "--log-facility=-", "--pid-file", "-I", "lo", "-i", interface])
+        .arg(format!("--dhcp-leasefile=/run/{name}.leases"))
+        .arg(format!("--dhcp-range={prefix}.100,{prefix}.200,255.255.255.0,10m"))
+        .arg(format!("--address=/{FAR_NAME}/{FAR}"));
+    let mut server = Running::start(&name, &mut command)?;
+    until(Duration::from_secs(60), "dnsmasq serves", || {
+        ensure!(server.alive(), "it ended: {}", server.said());
+        let said = server.said();
+        Ok(when(said.contains("started, version"), (), || said))
+    })?;
+    Ok(server)
+}

@@ -1,0 +1,153 @@
+//! The real product: three boxes with radios, one stage, as many asserts as it can carry.
+//!
+//! The stage has its own rows first, since what follows means something only on a stage that holds.
+//! A power cut divides the story in two boots; the disk is what both have.
+
+mod product;
+mod stage;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::lab::process::each;
+use crate::lab::vm::inside::lab::Lab;
+use crate::lab::vm::inside::wan::{FAR, FAR_NAME, NEAR};
+
+use product::Product;
+use stage::Stage;
+
+const NOTICE: &str = "Kept through a power cut";
+
+pub(crate) fn play(lab: &mut Lab) -> Result<()> {
+    let mut stage = Stage::build(lab)?;
+    match lab.boot {
+        1 => {
+            machines(lab, &mut stage)?;
+            internet(lab, &stage)?;
+            let boxes = start(lab, &stage)?;
+            before_the_cut(lab, &boxes)
+        }
+        2 => after_the_cut(lab, &stage),
+        other => bail!("boot {other} has no part in the story"),
+    }
+}
+
+/// What is one box's is not another's.
+fn machines(lab: &mut Lab, stage: &mut Stage) -> Result<()> {
+    let done = "names, /run, radios and control groups of A, B and C";
+    lab.check("every box is a machine of its own", done, "each sees its own alone", || {
+        for (host, phy) in stage.hosts.iter().zip(0..) {
+            let name = host.ns.name();
+            host.run("touch", &[&format!("/run/mark-of-{name}")])?;
+            ensure!(host.run("cat", &["/proc/sys/kernel/hostname"])?.trim() == name, "its name");
+            let radios = host.run("ls", &["/sys/class/ieee80211"])?;
+            let radios: Vec<&str> = radios.split_whitespace().collect();
+            ensure!(radios.len() == 2, "{name} has {radios:?}");
+            let file = format!("/sys/class/ieee80211/phy{phy}/macaddress");
+            ensure!(host.run("cat", &[&file])?.trim() == stage.air.mac(phy)?, "another radio");
+            let marks = host.run("ls", &["/run"])?;
+            ensure!(marks.trim() == format!("mark-of-{name}"), "{name} sees {marks}");
+            let groups = host.run("cat", &["/sys/fs/cgroup/cgroup.subtree_control"])?;
+            ensure!(groups.contains("memory") && groups.contains("pids"), "limits: {groups}");
+        }
+        for phone in &stage.phones {
+            let radios = phone.ns.run("iw", &["dev"])?;
+            let own = format!("Interface {}\n", phone.interface);
+            ensure!(radios.contains(&own) && radios.matches("Interface").count() == 1, "{radios}");
+        }
+        Ok("so in all three, with two radios each; the phones have one each".into())
+    })?;
+    let done = "C's first process killed while a program runs in C and one in B";
+    lab.check("a pulled plug ends one box", done, "C's is gone, B's runs; C starts again", || {
+        let [_, b, c] = &stage.hosts[..] else { bail!("three boxes") };
+        let mut in_b = b.spawn(Path::new("/bin/sleep"), &["600"])?;
+        let _in_c = c.spawn(Path::new("/bin/sleep"), &["600"])?;
+        let sleeps = |all: &[(u32, String)]| all.iter().filter(|(_, n)| n == "sleep").count();
+        let all = stage::eventually(|| c.processes(), |all| sleeps(all) == 1)?;
+        stage.pull_and_start("C")?;
+        let left: Vec<_> =
+            all.iter().filter(|(pid, _)| Path::new(&format!("/proc/{pid}")).exists()).collect();
+        ensure!(left.is_empty(), "still there: {left:?}");
+        ensure!(in_b.alive(), "B's ended too");
+        in_b.signal("KILL")?;
+        Ok(format!("{} processes gone, B's runs on", all.len()))
+    })?;
+    Ok(())
+}
+
+/// The provider serves a stock client; its wire can be cut, and what is behind it.
+fn internet(lab: &mut Lab, stage: &Stage) -> Result<()> {
+    let done = "dhcpcd, nslookup and ping of a laptop at the provider";
+    let expected = "an address, a name, the far host; none of it while the wire is cut";
+    lab.check("the lab's internet can be had and lost", done, expected, || {
+        let laptop = &stage.laptop;
+        stage.wan.connect(&laptop.ns, &laptop.interface)?;
+        laptop.lease()?;
+        let addresses = laptop.addresses()?;
+        ensure!(addresses.len() == 1 && addresses[0].starts_with("192.0.2."), "{addresses:?}");
+        ensure!(laptop.resolve(FAR_NAME, NEAR)? == FAR, "another address");
+        ensure!(laptop.ns.pings(FAR, 5)?, "the far host does not answer");
+        stage.wan.reach(false)?;
+        let (far, near) = (laptop.ns.pings(FAR, 2)?, laptop.ns.pings(NEAR, 5)?);
+        ensure!(!far && near, "with nothing behind the provider: far {far}, near {near}");
+        stage.wan.reach(true)?;
+        stage.wan.plug(&laptop.ns, false)?;
+        ensure!(!laptop.ns.pings(NEAR, 2)?, "an answer through a cut wire");
+        stage.wan.plug(&laptop.ns, true)?;
+        ensure!(laptop.ns.pings(FAR, 25)?, "nothing after the wire is back");
+        laptop.ns.ip(&format!("link delete {}", laptop.interface))?;
+        Ok(format!("{} from the provider", addresses[0]))
+    })?;
+    Ok(())
+}
+
+fn start<'a>(lab: &mut Lab, stage: &'a Stage) -> Result<Vec<Product<'a>>> {
+    let kith = lab.kith()?.to_owned();
+    let words = product::words(&kith)?;
+    let mut boxes = Vec::new();
+    lab.check("kith starts in every box", &format!("kith {words}"), "it answers", || {
+        for host in &stage.hosts {
+            boxes.push(Product::start(host, &kith)?);
+        }
+        let slowest = boxes.iter().map(|b| b.took).max().unwrap_or_default();
+        ensure!(slowest < Duration::from_secs(60), "only after {slowest:.1?}");
+        Ok(format!("the slowest of three after {slowest:.1?}"))
+    })?;
+    ensure!(boxes.len() == stage.hosts.len(), "no story without three boxes");
+    Ok(boxes)
+}
+
+/// Ends the machine between two instructions, when a notice and a file were acknowledged.
+fn before_the_cut(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    first.kith(&["post", NOTICE])?;
+    let folder = lab.disk("cut")?;
+    let mut kept = File::create(folder.join("kept")).context("write")?;
+    kept.write_all(b"x").and_then(|()| kept.sync_all()).context("write")?;
+    File::open(&folder).and_then(|f| f.sync_all()).context("write")?;
+    fs::write(folder.join("lost"), "x").context("write")?;
+    lab.cut_power()
+}
+
+fn after_the_cut(lab: &mut Lab, stage: &Stage) -> Result<()> {
+    let done = "two files written before the cut, one synchronised";
+    let folder = lab.disk("cut")?;
+    lab.check("control: the power was cut", done, "the other is lost", || {
+        ensure!(fs::read(folder.join("kept")).is_ok_and(|b| b == b"x"), "the synchronised is gone");
+        ensure!(fs::read(folder.join("lost")).is_err(), "nothing is lost, so nothing was cut");
+        Ok("one is there, the other is not".into())
+    })?;
+    let kith = lab.kith()?.to_owned();
+    let done = "power cut right after kith post had said yes";
+    lab.check("what was acknowledged is kept", done, "the notice, after the restart", || {
+        let first = Product::start(stage.hosts.first().context("a box")?, &kith)?;
+        let posts = first.json(&["posts"])?;
+        ensure!(each(&posts).any(|p| p["text"] == NOTICE), "it has {posts}");
+        Ok(format!("there, {:.1?} after the start", first.took))
+    })?;
+    Ok(())
+}
