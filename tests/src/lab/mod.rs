@@ -1,7 +1,8 @@
 //! Labs: real nodes as processes, each in a temporary state, some in network namespaces of their own.
 //!
 //! Everything happens inside one private user, network and mount namespace, so no lab needs root and
-//! none can reach a network. What can be decided without processes is tested in virtual time instead.
+//! none can reach a network; the lab `vm` has a machine of its own. What can be decided without
+//! processes is tested in virtual time instead.
 #![expect(clippy::disallowed_methods, reason = "a lab starts programs and looks at the clock")]
 #![expect(clippy::print_stdout, reason = "a lab tells what it sees")]
 

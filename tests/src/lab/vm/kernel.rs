@@ -83,7 +83,7 @@ fn fetch(folder: &Path) -> Result<Kernel> {
     call("dpkg", &["-x", utf8(&path)?, utf8(folder)?])?;
     fs::remove_file(&path).context("remove the package")?;
     let release = only(&folder.join("usr/lib/modules"), |_| true)?;
-    call("depmod", &["-b", utf8(&folder.join("usr"))?, &release])?;
+    call(utf8(&super::find("depmod")?)?, &["-b", utf8(&folder.join("usr"))?, &release])?;
     let compressed = fs::read(folder.join("boot").join(format!("vmlinuz-{release}")));
     let image = decompressed(payload(&compressed.context("read the kernel")?)?)?;
     fs::write(folder.join("vmlinux"), image).context("write the kernel")?;

@@ -63,7 +63,10 @@ impl Machine<'_> {
         fs::write(shared.join("modules"), utf8(&modules)?).context("write where modules are")?;
         let disk = File::create(self.out.join("disk")).context("make the disk")?;
         disk.set_len(DISK).context("make the disk")?;
-        call("mke2fs", &["-qF", "-t", "ext4", utf8(&self.out.join("disk"))?])?;
+        call(
+            utf8(&super::find("mke2fs")?)?,
+            &["-qF", "-t", "ext4", utf8(&self.out.join("disk"))?],
+        )?;
         let end = Instant::now() + self.limit;
         let mut accelerator = if has_kvm() { "kvm" } else { "tcg,thread=multi,tb-size=256" };
         for boot in 1..=BOOTS {

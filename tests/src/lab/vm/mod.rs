@@ -26,7 +26,7 @@ use super::report::Report;
 use super::{Wishes, beside, installed};
 
 /// What the machine and the world in it are made with.
-const PROGRAMS: [&str; 17] = [
+const PROGRAMS: [&str; 19] = [
     "qemu-system-x86_64",
     "busybox",
     "mke2fs",
@@ -36,6 +36,8 @@ const PROGRAMS: [&str; 17] = [
     "modprobe",
     "depmod",
     "ip",
+    "ping",
+    "sysctl",
     "iw",
     "hostapd",
     "wpa_supplicant",
@@ -45,6 +47,9 @@ const PROGRAMS: [&str; 17] = [
     "nft",
     "tcpdump",
 ];
+
+/// What radios may do in which country.
+const RULES: &str = "/lib/firmware/regulatory.db";
 
 /// The parts of this program that are no lab: those that run inside the machine, and the one that
 /// only fetches the kernel.
@@ -82,6 +87,7 @@ pub fn run(wishes: &Wishes) -> Report {
 /// What every machine needs, found or fetched. One at a time: two would share two processors.
 struct Ground {
     kernel: Kernel,
+    busybox: PathBuf,
     folder: PathBuf,
     _turn: File,
 }
@@ -92,19 +98,23 @@ impl Ground {
         for program in PROGRAMS {
             ensure!(installed(program), "{program} is not installed");
         }
+        let busybox = find("busybox")?;
+        let program = fs::read(&busybox).context("read busybox")?;
+        ensure!(initramfs::is_static(&program), "busybox is not static: busybox-static is");
+        ensure!(Path::new(RULES).exists(), "wireless-regdb is not installed");
         let folder = beside()?.parent().context("the folder of builds")?.join("vm");
         fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
         let turn = File::create(folder.join("lock")).context("make a lock")?;
         turn.lock().context("wait for another lab's machine")?;
         let kernel = Kernel::get(&folder)?;
         println!("kernel {} of {}, sha256 {}", kernel.release, kernel.package, kernel.sha256);
-        Ok(Self { kernel, folder, _turn: turn })
+        Ok(Self { kernel, busybox, folder, _turn: turn })
     }
 
     fn play(&self, scenario: &scenario::Scenario, seed: u64, report: &mut Report) -> Result<()> {
         println!("\n-- {}: a virtual machine", scenario.name);
         let own = std::env::current_exe().context("find this program")?;
-        let initramfs = initramfs::build(&self.kernel, &find("busybox")?, &own)?;
+        let initramfs = initramfs::build(&self.kernel, &self.busybox, &own)?;
         let machine = Machine {
             kernel: &self.kernel,
             out: self.folder.join("out").join(scenario.name),
@@ -139,9 +149,10 @@ fn kith_or_nothing() -> String {
     super::kith().map(|path| path.display().to_string()).unwrap_or_default()
 }
 
+/// Where a program is; people's `PATH` often lacks the places of root's.
 fn find(program: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain(["/bin".into(), "/usr/sbin".into()]);
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     let mut found = places.map(|p: PathBuf| p.join(program)).filter(|p: &PathBuf| Path::is_file(p));
     found.next().with_context(|| format!("{program} is not installed"))
 }
