@@ -53,8 +53,8 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
     || $("textarea, input:not([type=hidden])", section).some((field) => field.value !== field.defaultValue || field.checked !== field.defaultChecked);
 
   let seen, waiting, fetching;
-  async function refresh(keys) {
-    const wanted = $("[data-live]").filter((section) => section.id && (!keys || section.dataset.live.split(" ").some((key) => keys.includes(key))));
+  const refresh = (keys) => freshen($("[data-live]").filter((section) => section.id && (!keys || section.dataset.live.split(" ").some((key) => keys.includes(key)))));
+  async function freshen(wanted) {
     if (!wanted.length) return;
     if (fetching) { waiting = true; return; }
     fetching = true;
@@ -168,6 +168,20 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
       request.send(data);
     });
   }
+
+  // The seconds of a change that waits; the box counts too, and only the box decides.
+  const counted = document.querySelector("[data-countdown]");
+  if (counted) {
+    const ends = Date.now() + 1000 * counted.dataset.countdown;
+    const tick = setInterval(() => {
+      const left = Math.max(0, Math.round((ends - Date.now()) / 1000)), clock = counted.querySelector("[data-clock] strong"), said = counted.querySelector("[data-said-here]");
+      if (clock) clock.textContent = left;
+      if (said && [60, 30, 10].includes(left)) said.textContent = put(counted.dataset.said, left);
+      if (!left) { clearInterval(tick); setTimeout(() => location.reload(), 2000); }
+    }, 1000);
+  }
+  // Sections about the network ask by themselves: radios and neighbours change all the time.
+  $("[data-poll]").forEach((section) => setInterval(() => { if (document.visibilityState === "visible") freshen([section]); }, 1000 * section.dataset.poll));
 
   localise(document);
   $("[data-js]").forEach((field) => { field.hidden = !("webkitdirectory" in HTMLInputElement.prototype) || matchMedia("(pointer: coarse)").matches; });

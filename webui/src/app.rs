@@ -10,12 +10,14 @@ use crate::Config;
 use crate::backend::Backend;
 use crate::body::Rooms;
 use crate::flash::Flashes;
+use crate::waiting::Waiting;
 
 /// Shared by all requests.
 pub(crate) struct App {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) config: Config,
     pub(crate) flashes: Flashes,
+    pub(crate) waiting: Waiting,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) rooms: Rooms,
 }
@@ -23,7 +25,8 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(backend: Arc<dyn Backend>, config: Config) -> Self {
         let streams = Arc::new(Semaphore::new(config.max_streams));
-        Self { backend, config, flashes: Flashes::default(), streams, rooms: Rooms::default() }
+        let (flashes, waiting) = (Flashes::default(), Waiting::default());
+        Self { backend, config, flashes, waiting, streams, rooms: Rooms::default() }
     }
 
     pub(crate) fn status(&self) -> Arc<Status> {

@@ -36,6 +36,7 @@ mod source;
 mod upload;
 mod urls;
 mod view;
+mod waiting;
 mod words;
 
 use crate::app::App;

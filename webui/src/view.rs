@@ -41,6 +41,12 @@ impl Number for u64 {
     }
 }
 
+impl Number for u32 {
+    fn get(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
 impl Number for usize {
     fn get(&self) -> u64 {
         *self as u64
@@ -68,6 +74,8 @@ pub(crate) enum Nav {
     Peers,
     People,
     Activity,
+    Network,
+    Health,
     Account,
     Help,
     /// None of them.
@@ -248,7 +256,7 @@ impl View {
         urls::with_query(path, &[("space", self.space.as_deref())])
     }
 
-    pub(crate) fn tabs(&self) -> [Tab; 7] {
+    pub(crate) fn tabs(&self) -> [Tab; 9] {
         let tab = |nav, path, icon, label| Tab {
             href: self.url(path),
             current: self.nav == nav,
@@ -260,8 +268,10 @@ impl View {
             tab(Nav::Board, "/board", "board", msg("Board")),
             tab(Nav::Files, "/files", "folder", msg("Files")),
             tab(Nav::Peers, "/peers", "peers", msg("Neighbours")),
+            tab(Nav::Network, "/wifi", "wifi", msg("Network")),
             tab(Nav::People, "/people", "people", msg("People")),
             tab(Nav::Activity, "/activity", "clock", msg("Activity")),
+            tab(Nav::Health, "/health", "activity", msg("Health")),
             tab(Nav::Account, "/account", "person", msg("You")),
         ]
     }

@@ -168,7 +168,8 @@ fn again(refusal: &Refusal, template: &impl Template) -> Answer {
     answer
 }
 
-fn signed_in(
+/// Sets the cookies of a session that was just opened, and goes on.
+pub(crate) fn signed_in(
     ask: &Ask,
     reply: Reply,
     next: &str,

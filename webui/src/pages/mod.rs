@@ -15,6 +15,7 @@ pub(crate) mod error;
 pub(crate) mod files;
 pub(crate) mod home;
 pub(crate) mod manual;
+pub(crate) mod network;
 pub(crate) mod overview;
 pub(crate) mod peers;
 pub(crate) mod people;

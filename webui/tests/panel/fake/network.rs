@@ -154,7 +154,7 @@ impl Network {
                 step_ms: 60_000,
                 samples: (0..200_u8).map(|i| (i % 50 != 7).then(|| f32::from(i % 17))).collect(),
             }]),
-            NetworkAsk::ClientSet { .. } => NetworkReply::Done,
+            NetworkAsk::ClientSet { .. } | NetworkAsk::Identify(_) => NetworkReply::Done,
         })
     }
 }
@@ -168,7 +168,8 @@ pub(super) fn supervision() -> Supervision {
         restarts: 0,
         last_end: None,
     };
-    Supervision { pid: 41, since: NOW - 9 * HOUR, roles: vec![role("node"), role("link")] }
+    let roles = vec![role("node"), role("link")];
+    Supervision { pid: 41, since: NOW - 9 * HOUR, roles, ..Supervision::default() }
 }
 
 fn conflict() -> Refusal {
