@@ -135,3 +135,43 @@ fn comments(text: &str, secrets: &[Secret]) -> Vec<(Range<usize>, String)> {
     }
     hidden
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &str = include_str!("full.toml");
+
+    #[test]
+    fn secrets_are_hidden_and_everything_else_is_as_it_was() {
+        let shown = masked(FULL).unwrap();
+        let lines = FULL.lines().zip(shown.lines());
+        let differ: Vec<_> = lines.filter(|(a, b)| a != b).map(|(_, b)| b).collect();
+        assert_eq!(
+            differ,
+            [
+                "secret = \"••••••••\" # ask Ada",
+                "passphrase = \"••••••••\"",
+                "passphrase = \"••••••••\"",
+                "wifi = { ssid = \"Next door\", passphrase = \"••••••••\" }",
+            ]
+        );
+    }
+
+    #[test]
+    fn secrets_in_comments_and_under_mistyped_keys_are_hidden() {
+        let text = "# wifi password: hunter22\n[mesh] # was zyxwvuts\nsecret = \"zyxwvuts\"\n\
+                    # secret = \"the old one\"\n[wifi.household]\npassphrse = \"hunter23\"\npsk = 12345678\n\
+                    [wifi.home]\npassphrase = \"hunter24\"\n";
+        let shown = masked(text).unwrap();
+        for secret in ["hunter", "zyx", "old one", "1234"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("[mesh] # ••••••••\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown() {
+        assert_eq!(masked("secret = \"zyxwvuts"), None);
+    }
+}

@@ -56,24 +56,30 @@ pub fn migrate(text: &str) -> Result<Migrated, Vec<Finding>> {
     for step in STEPS.iter().skip(from as usize) {
         step(&mut document, &mut words);
     }
-    stamp(&mut document);
-    Ok(Migrated { text: document.to_string(), from, words })
+    Ok(Migrated { text: stamped(document.to_string()), from, words })
 }
 
-/// Says of which version a document is that has none: this one.
-pub(super) fn stamp(document: &mut DocumentMut) {
-    let version = toml_edit::value(i64::from(VERSION));
+/// The document with its version, which it may not have said: below the comment at its top, or first.
+pub(super) fn stamped(text: String) -> String {
+    let Ok(mut document) = text.parse::<DocumentMut>() else { return text };
     if document.contains_key("version") {
-        document["version"] = version;
-        return;
+        if let Some(Item::Value(old)) = document.get_mut("version") {
+            let decor = old.decor().clone();
+            *old = i64::from(VERSION).into();
+            *old.decor_mut() = decor;
+        }
+        return document.to_string();
     }
-    // The version stands first, and a comment at the top stays at the top.
-    let entries: Vec<_> = document.iter().map(|(name, _)| name.to_owned()).collect();
-    let taken: Vec<_> = entries.iter().filter_map(|name| document.remove_entry(name)).collect();
-    document.insert("version", version);
-    for (key, item) in taken {
-        document.insert_formatted(&key, item);
+    let comment: usize =
+        text.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum();
+    let (top, rest) = text.split_at(comment);
+    let own_line = top.is_empty() || top.ends_with('\n');
+    // A comment right above a key or a section belongs to that.
+    if own_line && (rest.is_empty() || rest.starts_with(['\n', '\r'])) {
+        return format!("{top}version = {VERSION}\n{rest}");
     }
+    let gap = if text.starts_with(['#', '[']) { "\n" } else { "" };
+    format!("version = {VERSION}\n{gap}{text}")
 }
 
 /// Why a document of a newer version is refused.
@@ -123,4 +129,60 @@ fn rename(table: &mut dyn TableLike, old: &str, new: &str) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::text::parse;
+
+    #[test]
+    fn an_old_document_is_brought_up_to_date_with_its_comments() {
+        let old = "# Ada's box\n\n# Wi-Fi\n[wifi.guest]\nssid = \"b\" # free\n\n# ours\n[wifi.home] # family\n\
+                   ssid = \"a\"\n";
+        let new = migrate(old).unwrap();
+        assert_eq!(new.from, 0);
+        assert_eq!(new.words, ["wifi.home is called wifi.household."]);
+        let expected = old.replace("# Ada's box\n", "# Ada's box\nversion = 1\n");
+        assert_eq!(new.text, expected.replace("wifi.home", "wifi.household"));
+        let settings = parse(&new.text).unwrap();
+        assert_eq!(settings.wifi.household.ssid.unwrap().as_str(), "a");
+        assert_eq!(
+            migrate(&new.text).unwrap(),
+            Migrated { text: new.text.clone(), from: 1, words: vec![] }
+        );
+    }
+
+    #[test]
+    fn the_key_is_renamed_in_whatever_form_it_stands() {
+        for old in [
+            "version = 0\nwifi.home.ssid = \"a\"\nwifi.guest.ssid = \"b\"\n",
+            "version = 0\n[wifi]\nhome.ssid = \"a\"\nguest.ssid = \"b\"\n",
+            "version = 0\n[wifi]\nhome = { ssid = \"a\" } # x\nguest = { ssid = \"b\" }\n",
+            "version = 0\nwifi = { home = { ssid = \"a\" }, guest = { ssid = \"b\" } }\n",
+        ] {
+            let new = migrate(old).unwrap().text;
+            let expected = old.replace("home", "household").replace("version = 0", "version = 1");
+            assert_eq!(new, expected);
+            parse(&new).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_newer_is_refused_and_what_is_no_document_is_left() {
+        let refused = migrate("\nversion = 2 # soon\n[lan]\nx = 1\n").unwrap_err();
+        assert_eq!((refused[0].line, refused[0].key.as_str()), (2, "version"));
+        assert!(refused[0].message.contains("update the box first"));
+        for text in ["= nonsense", "version = \"one\"\n", "version = -1\n"] {
+            assert_eq!(migrate(text).unwrap().text, text);
+        }
+    }
+
+    #[test]
+    fn both_names_at_once_are_left_for_people() {
+        let text = "version = 0\n[wifi.home]\n[wifi.household]\n";
+        let new = migrate(text).unwrap();
+        assert!(new.words.is_empty());
+        assert!(parse(&new.text).is_err());
+    }
 }

@@ -6,11 +6,14 @@
 
 pub mod check;
 pub mod differ;
+pub mod edit;
 pub mod impact;
 pub mod keys;
 pub mod mask;
 pub mod migrate;
 pub mod path;
+mod place;
+pub mod show;
 pub mod text;
 pub mod values;
 
