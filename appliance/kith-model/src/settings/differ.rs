@@ -429,3 +429,87 @@ fn uplink_words(uplink: &Uplink) -> String {
     let ipv6 = if *ipv6 { "" } else { ", without IPv6" };
     format!("{device} is a way to the internet{how}{fixed}{ipv6}.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::edit::set;
+    use crate::settings::text::parse;
+
+    const FULL: &str = include_str!("full.toml");
+
+    #[track_caller]
+    fn said(old: &str, key: &str, value: &str) -> Vec<String> {
+        let value = (value != "-").then(|| value.to_owned());
+        let new = set(old, &[(key.to_owned(), value)]).unwrap();
+        words(&parse(old).unwrap(), &parse(&new).unwrap())
+    }
+
+    #[test]
+    fn a_change_is_a_plain_sentence() {
+        let one = |key, value| said(FULL, key, value).join("|");
+        assert_eq!(
+            one("wifi.household.ssid", "\"Valley\""),
+            "The Wi-Fi is called \"Valley\" instead of \"Café \\\"8\\\" & <b>\"."
+        );
+        assert_eq!(
+            one("wifi.guest.passphrase", "\"eight or more\""),
+            "The visitors' Wi-Fi gets another passphrase."
+        );
+        assert_eq!(
+            one("wifi.guest.passphrase", "-"),
+            "The visitors' Wi-Fi has no passphrase any more: it is open."
+        );
+        assert_eq!(one("mesh.secret", "\"eight or more\""), "The mesh's secret changes.");
+        assert_eq!(
+            one("lan.address", "\"192.168.9.2/24\""),
+            "The box's address in the household is 192.168.9.2/24 instead of 192.168.9.1/24."
+        );
+        assert_eq!(one("country", "-"), "The country is no longer given; it was DE.");
+        assert_eq!(one("radio.phy1.enabled", "true"), "The radio phy1 is in use.");
+        assert_eq!(one("uplink.1", "-"), "phy2 is no way to the internet any more.");
+        assert_eq!(
+            one("firewall.forward.0.to", "\"192.168.9.30\""),
+            "TCP port 443 no longer leads from the internet to 192.168.9.20.|\
+             TCP port 443 leads from the internet to 192.168.9.30, port 8443 (web server)."
+        );
+        assert_eq!(
+            one("client.aa:bb:cc:dd:ee:02.paused", "true"),
+            "laptop is kept off the internet."
+        );
+    }
+
+    #[test]
+    fn the_order_of_uplinks_matters() {
+        let old = parse(FULL).unwrap();
+        let mut new = old.clone();
+        new.uplink.reverse();
+        let expected = "The order of the ways to the internet: phy2, wan instead of wan, phy2.";
+        assert_eq!(words(&old, &new), [expected]);
+    }
+
+    #[test]
+    fn a_strangers_name_cannot_steer_a_terminal_or_leave_its_quotes() {
+        let said = said("", "wifi.guest.ssid", "\"a\\\" \\u202e\"");
+        assert_eq!(said, ["The visitors' Wi-Fi is called \"a\\\" \\u{202e}\"."]);
+    }
+
+    #[test]
+    fn the_diff_shows_that_a_secret_changed_and_not_to_what() {
+        let new =
+            set(FULL, &[("mesh.secret".to_owned(), Some("\"eight or more\"".to_owned()))]).unwrap();
+        let diff = unified(FULL, &new);
+        assert!(diff.starts_with("--- before\n+++ after\n@@ "), "{diff}");
+        assert!(diff.contains("-secret = \"••••••••\" # ask Ada\n"), "{diff}");
+        assert!(diff.contains("+secret = \"•••••••• (another one)\" # ask Ada\n"), "{diff}");
+        assert_eq!(unified(FULL, FULL), "");
+        assert!(!unified("", FULL).contains("valley\" # ask"));
+    }
+
+    #[test]
+    fn the_revision_is_the_digest_of_the_text() {
+        // SHA2-256 of nothing (FIPS 180-4).
+        assert_eq!(revision(""), "e3b0c44298fc1c14");
+        assert_ne!(revision("a"), revision("b"));
+    }
+}

@@ -114,3 +114,91 @@ fn served(settings: &Settings) -> impl PartialEq + '_ {
         &settings.dns,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::edit::set;
+    use crate::settings::text::parse;
+
+    const FULL: &str = include_str!("full.toml");
+
+    fn pair(key: &str, value: &str) -> (Settings, Settings) {
+        let new = set(FULL, &[(key.to_owned(), Some(value.to_owned()))]).unwrap();
+        (parse(FULL).unwrap(), parse(&new).unwrap())
+    }
+
+    fn noticed(key: &str, value: &str) -> String {
+        let (old, new) = pair(key, value);
+        impact(&old, &new, 80).join("|")
+    }
+
+    #[test]
+    fn what_people_will_notice_is_said() {
+        let moved = noticed("lan.address", "\"192.168.12.1/24\"");
+        assert!(
+            moved.starts_with("The panel moves to http://192.168.12.1/: your device asks"),
+            "{moved}"
+        );
+        let wifi = "Wi-Fi restarts, about 10 seconds.|Every device has to join the Wi-Fi again, this one too.";
+        assert_eq!(noticed("wifi.household.passphrase", "\"eight or more\""), wifi);
+        assert!(noticed("radio.phy0.channel", "100").contains("radar"));
+        assert!(!noticed("radio.phy0.channel", "11").contains("radar"));
+        assert!(noticed("mesh.secret", "\"eight or more\"").contains("no longer reached"));
+        assert_eq!(noticed("uplink.0.ipv6", "false"), "The internet is away for some seconds.");
+        assert_eq!(noticed("place.contact", "\"Bob\""), "");
+        assert_eq!(noticed("firewall.forward.0.port", "80"), "");
+    }
+
+    #[test]
+    fn the_panel_moves_with_the_address_of_the_box() {
+        let (old, new) = pair("lan.address", "\"192.168.12.1/24\"");
+        assert_eq!(moves_to(&old, &new, 80).as_deref(), Some("http://192.168.12.1/"));
+        assert_eq!(moves_to(&old, &new, 8480).as_deref(), Some("http://192.168.12.1:8480/"));
+        let (old, new) = pair("lan.address", "\"192.168.9.1/25\"");
+        assert_eq!(moves_to(&old, &new, 80), None);
+    }
+
+    /// Every key, with a value other than that of the document: which of them are risky is one list.
+    #[test]
+    fn what_can_cut_off_whoever_asks_needs_a_confirmation() {
+        let risky = |key, value| {
+            let (old, new) = pair(key, value);
+            assert_ne!(old, new, "{key}");
+            risky(&old, &new)
+        };
+        for (key, value) in [
+            ("country", "\"FR\""),
+            ("place.outdoors", "false"),
+            ("lan.address", "\"192.168.12.1/24\""),
+            ("lan.ports", "[]"),
+            ("lan.ula", "\"fd00::/48\""),
+            ("lan.dhcp.enabled", "false"),
+            ("guest.address", "\"192.168.13.1/24\""),
+            ("mesh.enabled", "false"),
+            ("mesh.id", "\"other\""),
+            ("mesh.ports", "[\"lan2\"]"),
+            ("wifi.household.enabled", "false"),
+            ("wifi.household.security", "\"transition\""),
+            ("wifi.guest.ssid", "\"other\""),
+            ("radio.phy0.enabled", "false"),
+            ("radio.phy0.channel", "1"),
+            ("uplink.0.device", "\"lan2\""),
+        ] {
+            assert!(risky(key, value), "{key}");
+        }
+        for (key, value) in [
+            ("place.location", "\"here\""),
+            ("place.contact", "\"Bob\""),
+            ("guest.internet", "true"),
+            ("guest.rate_kbit", "1"),
+            ("mesh.share_uplink", "false"),
+            ("mesh.share_up_kbit", "500"),
+            ("dns.upstream", "[\"1.1.1.1\"]"),
+            ("firewall.forward.0.port", "80"),
+            ("client.aa:bb:cc:dd:ee:04.paused", "false"),
+        ] {
+            assert!(!risky(key, value), "{key}");
+        }
+    }
+}
