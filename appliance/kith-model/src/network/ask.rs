@@ -117,6 +117,27 @@ pub enum NetworkAsk {
         /// Whether it is kept off the internet, or nothing to leave it.
         paused: Option<bool>,
     },
+    /// Says what the network needs to know of the box; the node says it when it starts and whenever it
+    /// changes. It is kept, so that the network is right before the node is up. Answers
+    /// [`NetworkReply::Done`].
+    Identify(Identity),
+}
+
+/// What the network needs to know of the box.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Identity {
+    /// The box's key (ed25519, public) in hexadecimal digits: its addresses in the mesh are made from it.
+    pub node: String,
+    /// The box's name as a host name, for `NAME.kith.internal`.
+    pub host_name: String,
+    /// Whether somebody owns it: before, nothing is forwarded.
+    pub claimed: bool,
+    /// Whether what it shows to visitors is shown to the mesh as well.
+    pub visitor_pages: bool,
+    /// The panel's port (TCP).
+    pub panel_port: u16,
+    /// The peers' port (UDP).
+    pub peer_port: u16,
 }
 
 impl NetworkAsk {
@@ -148,7 +169,8 @@ impl NetworkAsk {
             | Self::History
             | Self::Restore { .. }
             | Self::Survey
-            | Self::ClientSet { .. } => Right::BoxOwner,
+            | Self::ClientSet { .. }
+            | Self::Identify(_) => Right::BoxOwner,
         }
     }
 }
