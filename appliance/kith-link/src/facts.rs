@@ -6,11 +6,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use kith_model::network::status::{Channel, RadioAbilities};
+use serde::{Deserialize, Serialize};
 
 /// What the plan depends on besides settings and profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// The box's key (ed25519, public): its mesh address and its ULA prefix are made from it.
+    #[serde(with = "hexadecimal")]
     pub node_key: [u8; 32],
     /// The box's name as a host name, for `NAME.kith.internal`.
     pub host_name: String,
@@ -42,17 +45,26 @@ pub struct Facts {
     pub old_lan: Option<Ipv4Net>,
     /// Whether a storm of lease requests is on (after an outage): no ping check before a lease then.
     pub lease_storm: bool,
+    /// The folder of the run (`RUN`), as daemons shall read it in their files; `/run/kith` when empty.
+    pub run: String,
+    /// Prefixes that were delegated before and are not any more, for two hours: devices are told that
+    /// addresses made of them are over (RFC 9096, 3.5).
+    pub former_prefixes: Vec<Ipv6Net>,
+    /// Whether what the box shows to visitors is shown to the mesh as well.
+    pub visitor_pages: bool,
 }
 
 /// The Wi-Fi for setting a box up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SetupWifi {
     /// Its passphrase; open when none was printed.
     pub passphrase: Option<kith_model::settings::values::Passphrase>,
 }
 
 /// A radio that is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct RadioFacts {
     /// What it can do.
     pub can: RadioAbilities,
@@ -65,7 +77,8 @@ pub struct RadioFacts {
 }
 
 /// What an uplink was offered by DHCP, DHCPv6 and router advertisements.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Offer {
     /// The box's IPv4 address there.
     pub ipv4: Option<Ipv4Net>,
@@ -82,7 +95,8 @@ pub struct Offer {
 }
 
 /// A delegated prefix (RFC 8415, section 21.22).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Delegated {
     /// The prefix.
     pub prefix: Ipv6Net,
@@ -90,4 +104,21 @@ pub struct Delegated {
     pub preferred_seconds: u32,
     /// For how many more seconds they are valid.
     pub valid_seconds: u32,
+}
+
+/// Keys as people write them.
+mod hexadecimal {
+    use data_encoding::HEXLOWER;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(key: &[u8; 32], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&HEXLOWER.encode(key))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        bytes.try_into().map_err(|_| D::Error::custom("a key has 32 bytes"))
+    }
 }

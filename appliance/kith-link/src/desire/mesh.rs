@@ -1,0 +1,86 @@
+//! The boxes' own network: its interface, the ports that lead to other boxes, its addresses, what is said
+//! about the way to the internet.
+
+use kith_model::network::status::Network;
+
+use super::made;
+use super::scene::{Scene, overlap};
+use crate::desired::{Batadv, Desired, GatewayMode, LinkKind, LinkSpec};
+use crate::names::MESH;
+
+/// What a frame of batman-adv adds to one of Ethernet, rounded up (`BATADV_...`: at most 32 bytes and the
+/// Ethernet header within), so that what people send fits unfragmented.
+pub(super) const CARRIER_MTU: u32 = 1_560;
+
+/// What people's networks use, too.
+const MESH_MTU: u32 = 1_500;
+
+/// The kernel's default class: quality decides, with inertia.
+const SELECTION_CLASS: u32 = 20;
+
+/// The kernel's default.
+const ORIGINATOR_INTERVAL_MS: u32 = 1_000;
+
+pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
+    let Some(id) = scene.mesh else { return };
+    let batadv = Batadv {
+        gateway: gateway(scene),
+        // Nothing is ever bridged into the mesh.
+        bridge_loop_avoidance: false,
+        isolation: false,
+        originator_interval_ms: ORIGINATOR_INTERVAL_MS,
+    };
+    desired.links.insert(
+        MESH.to_owned(),
+        LinkSpec {
+            kind: LinkKind::Batadv(batadv),
+            network: Network::Mesh,
+            master: None,
+            mtu: Some(MESH_MTU),
+            isolated: false,
+        },
+    );
+    for port in &scene.mesh_ports {
+        desired.links.insert(port.to_string(), carrier(LinkKind::Port));
+    }
+    let (Some(key), Some(address)) = (scene.key, scene.mesh_ipv4()) else { return };
+    let ipv6 = made::mesh_ipv6(id, key);
+    desired.addresses.insert((MESH.to_owned(), address.into()));
+    desired.addresses.insert((MESH.to_owned(), ipv6.into()));
+    for people in [scene.settings.lan.address, scene.settings.guest.address] {
+        if overlap(people, address) {
+            desired.problem(
+                "mesh-overlap",
+                format!(
+                    "The network {} has addresses of the mesh ({}): some boxes cannot be reached from \
+                     it. Choose a network of 192.168.0.0/16.",
+                    people.trunc(),
+                    address.trunc()
+                ),
+            );
+        }
+    }
+}
+
+/// What carries the mesh: a port or a radio's interface.
+pub(super) fn carrier(kind: LinkKind) -> LinkSpec {
+    LinkSpec {
+        kind,
+        network: Network::Mesh,
+        master: Some(MESH.to_owned()),
+        mtu: Some(CARRIER_MTU),
+        isolated: false,
+    }
+}
+
+/// A box that shares a way that works says so; every other one looks for such.
+fn gateway(scene: &Scene<'_>) -> GatewayMode {
+    let mesh = &scene.settings.mesh;
+    if mesh.share_uplink && scene.way_out().is_some() {
+        // In units of 100 kbit/s; nothing would be no gateway.
+        let units = |kbit: u32| (kbit / 100).max(1);
+        GatewayMode::Server { down: units(mesh.share_down_kbit), up: units(mesh.share_up_kbit) }
+    } else {
+        GatewayMode::Client { selection_class: SELECTION_CLASS }
+    }
+}

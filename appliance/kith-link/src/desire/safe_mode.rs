@@ -1,0 +1,21 @@
+//! Safe mode: a built-in network on every household port and the Wi-Fi for setting a box up, whatever the
+//! settings say. The internet is closed, visitors and mesh are away.
+
+use kith_model::settings::Settings;
+
+use crate::facts::{Facts, SetupWifi};
+
+/// What stands in for settings and facts. The settings' defaults are the built-in network.
+pub(super) fn instead(facts: &Facts) -> (Settings, Facts) {
+    let setup = facts.setup_wifi.clone().unwrap_or(SetupWifi { passphrase: None });
+    let facts = Facts {
+        claimed: false,
+        setup_wifi: Some(setup),
+        way_out: None,
+        mesh_router: None,
+        old_lan: None,
+        former_prefixes: Vec::new(),
+        ..facts.clone()
+    };
+    (Settings::default(), facts)
+}
