@@ -18,6 +18,8 @@ pub mod hands;
 pub mod names;
 pub mod plan;
 pub mod render;
+pub mod role;
 pub mod seen;
 pub mod simulated;
 pub mod step;
+pub mod store;

@@ -1,0 +1,1 @@
+//! How the machine behaves, in virtual time.

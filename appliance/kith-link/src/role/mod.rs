@@ -1,0 +1,138 @@
+//! The link process: its socket, its hands and the machine between them, until the supervisor goes.
+
+mod boot;
+mod disk;
+mod door;
+mod drive;
+mod supervisor;
+mod worker;
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use kith_files::{Files, PRIVATE_DIR, RealFiles, Switches, create_dir_durably};
+use kith_model::network::ask::{MAX_MESSAGE, SOCKET};
+use kith_model::profile::{self, Profile};
+use kith_model::role::{Mode, Spawned};
+use kith_role::clock::SystemClock;
+use kith_role::driver::drive;
+use kith_role::socket::{self, SocketError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use self::drive::{Desk, Fact};
+pub use self::supervisor::Supervised;
+use crate::control::{Control, Setup};
+use crate::hands::{Hands, HandsError};
+use crate::simulated::{SimulatedHands, World};
+use crate::store::{FOLDER, load};
+
+/// Facts that may wait for the machine.
+const FACTS: usize = 64;
+
+/// Why the role cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Its socket cannot be made.
+    #[error("the socket for questions about the network cannot be made")]
+    Socket(#[from] SocketError),
+    /// The channel to the supervisor is of no use.
+    #[error("the supervisor cannot be reached")]
+    Supervisor(#[source] std::io::Error),
+    /// The random source is not there.
+    #[error("the system has no random source")]
+    Random(#[source] std::io::Error),
+    /// The hands cannot begin.
+    #[error(transparent)]
+    Hands(#[from] HandsError),
+    /// A part of it ended that should have run on.
+    #[error("a part of the link role broke; the log says which")]
+    Broken,
+}
+
+/// Runs the role until `supervisor` closes.
+///
+/// # Errors
+/// [`RunError`] in words for whoever reads the log.
+pub async fn run(state: &Path, spawned: Spawned, supervisor: OwnedFd) -> Result<(), RunError> {
+    let clock = SystemClock::start();
+    let (facts, inbox) = mpsc::channel(FACTS);
+    let mut tasks = JoinSet::new();
+    let supervised =
+        supervisor::attend(supervisor, facts.clone(), &mut tasks).map_err(RunError::Supervisor)?;
+    let role = Role { state, spawned, clock, facts, inbox, supervised };
+    match role.spawned.mode {
+        Mode::Tryout => {
+            let profile = profile::tryout();
+            let world = World::booted(seed(state), &profile);
+            role.go(profile, SimulatedHands::new(world, clock), tasks).await
+        }
+        // On a machine that is not managed the supervisor starts no link.
+        Mode::Host | Mode::Appliance => {
+            let missing = "this program has no hands for a real network";
+            Err(HandsError::Missing(missing.to_owned()).into())
+        }
+    }
+}
+
+/// The same box that is not there every time, but not the same as in another state.
+fn seed(state: &Path) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    state.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// All that the parts of the role are made of.
+struct Role<'a> {
+    state: &'a Path,
+    spawned: Spawned,
+    clock: SystemClock,
+    facts: mpsc::Sender<Fact>,
+    inbox: mpsc::Receiver<Fact>,
+    supervised: Supervised,
+}
+
+impl Role<'_> {
+    async fn go<H: Hands + 'static>(
+        self,
+        profile: Profile,
+        hands: H,
+        mut tasks: JoinSet<()>,
+    ) -> Result<(), RunError> {
+        let spawned = &self.spawned;
+        let switches = Switches { no_fsync: spawned.no_fsync, no_dirsync: spawned.no_dirsync };
+        let files: Arc<dyn Files> = Arc::new(RealFiles::with(switches));
+        let folder = self.state.join(FOLDER);
+        if let Err(error) = create_dir_durably(&*files, &folder, PRIVATE_DIR) {
+            tracing::error!(%error, "the settings cannot be kept");
+        }
+        let loaded = load(&*files, &folder);
+        for complaint in &loaded.complaints {
+            tracing::error!(complaint, "in the settings");
+        }
+        let setup = Setup {
+            simulated: spawned.mode == Mode::Tryout,
+            safe_mode: spawned.safe_mode.clone(),
+            run: spawned.run.clone(),
+            boot: boot::this(self.clock.now()),
+            printed: None,
+            profile,
+        };
+        let control = Control::new(self.clock.now(), self.clock.wall(), setup, loaded);
+        let listener = socket::bind(self.state, SOCKET, MAX_MESSAGE)?;
+        let jobs = worker::start(hands, self.facts.clone(), &mut tasks);
+        let orders = disk::start((files, folder), self.facts.clone(), &mut tasks);
+        tasks.spawn(door::serve(listener, self.facts.clone()));
+        let desk = Desk::new(self.clock, self.inbox, (jobs, orders), self.supervised.reports)?;
+        // The desk must be the only one that ends by itself.
+        drop(self.facts);
+        let ended = tokio::select! {
+            (_, desk) = drive(control, desk, self.clock) => desk.ended(),
+            _ = tasks.join_next() => Err(RunError::Broken),
+        };
+        tasks.shutdown().await;
+        ended
+    }
+}

@@ -1,0 +1,119 @@
+//! The model of the supervisor and the daemons: they run a moment after they are wished for, read their
+//! files at the start, and fail where their files are missing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kith_core::time::Instant;
+use kith_model::daemon::{DaemonId, DaemonSeen, DaemonWish};
+use kith_model::network::status::DaemonHealth;
+
+/// How long a daemon takes to begin.
+pub(super) const BEGINS: Duration = Duration::from_millis(400);
+
+/// A daemon that was wished for.
+#[derive(Clone, Debug)]
+pub(super) struct Daemon {
+    generation: u64,
+    pid: u32,
+    pub(super) started: Instant,
+    /// What it read: at its start, or when it was told to read again. Nothing when there was no file.
+    pub(super) config: Option<String>,
+    /// How often its interface had been switched off when it joined its network the last time.
+    pub(super) joined_at_downs: u32,
+    /// When it joins, or joined.
+    pub(super) joins: Instant,
+    restarts: u64,
+    /// Whether it hangs.
+    pub(super) hung: bool,
+}
+
+/// All daemons and the files they read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Daemons {
+    pub(super) files: BTreeMap<String, String>,
+    pub(super) running: BTreeMap<DaemonId, Daemon>,
+    next_pid: u32,
+}
+
+impl Daemons {
+    /// Starts, restarts and stops; answers which were started.
+    pub(super) fn wish(&mut self, now: Instant, wishes: &[DaemonWish]) -> Vec<DaemonId> {
+        self.running.retain(|id, _| wishes.iter().any(|wish| wish.id == *id));
+        let mut started = Vec::new();
+        for wish in wishes {
+            let there = self.running.get(&wish.id);
+            if there.is_some_and(|daemon| daemon.generation == wish.generation) {
+                continue;
+            }
+            self.start(now, &wish.id, wish.generation, there.map_or(0, |daemon| daemon.restarts));
+            started.push(wish.id.clone());
+        }
+        started
+    }
+
+    fn start(&mut self, now: Instant, id: &DaemonId, generation: u64, restarts: u64) {
+        self.next_pid += 1;
+        let daemon = Daemon {
+            generation,
+            pid: 1_000 + self.next_pid,
+            started: now,
+            config: self.files.get(&id.file()).cloned(),
+            joined_at_downs: u32::MAX,
+            joins: now + BEGINS,
+            restarts,
+            hung: false,
+        };
+        self.running.insert(id.clone(), daemon);
+    }
+
+    /// Kills one; the supervisor starts it again.
+    pub(super) fn replace(&mut self, now: Instant, id: &DaemonId) {
+        if let Some(daemon) = self.running.get(id) {
+            let (generation, restarts) = (daemon.generation, daemon.restarts + 1);
+            self.start(now, id, generation, restarts);
+        }
+    }
+
+    /// Reads its file again.
+    pub(super) fn reload(&mut self, now: Instant, id: &DaemonId) -> bool {
+        let config = self.files.get(&id.file()).cloned();
+        self.running.get_mut(id).is_some_and(|daemon| {
+            daemon.config = config;
+            daemon.joins = now + BEGINS;
+            true
+        })
+    }
+
+    /// What a daemon that runs has read.
+    pub(super) fn config(&self, now: Instant, id: &DaemonId) -> Option<&str> {
+        let daemon = self.running.get(id)?;
+        if daemon.started + BEGINS > now || daemon.hung {
+            return None;
+        }
+        daemon.config.as_deref()
+    }
+
+    /// As the supervisor sees them.
+    pub(super) fn seen(&self, now: Instant) -> BTreeMap<DaemonId, DaemonSeen> {
+        let seen = |(id, daemon): (&DaemonId, &Daemon)| {
+            let missing = daemon.config.is_none();
+            let begins = daemon.started + BEGINS > now;
+            let state = match (missing, begins) {
+                (true, _) => DaemonHealth::Waiting,
+                (false, true) => DaemonHealth::Starting,
+                (false, false) => DaemonHealth::Running,
+            };
+            let daemon = DaemonSeen {
+                id: id.clone(),
+                generation: daemon.generation,
+                pid: (!missing).then_some(daemon.pid),
+                state,
+                restarts: daemon.restarts,
+                error: missing.then(|| "it has no file to read".to_owned()),
+            };
+            (id.clone(), daemon)
+        };
+        self.running.iter().map(seen).collect()
+    }
+}
