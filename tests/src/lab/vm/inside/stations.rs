@@ -6,6 +6,9 @@ use anyhow::Result;
 
 use super::ns::Ns;
 
+/// Of some forty facts, those that are asked for, and those that say what is wrong.
+const KEPT: [&str; 5] = ["mesh plink", "authenticated", "MFP", "inactive time", "signal"];
+
 /// Another radio as seen by one of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Station {
@@ -44,7 +47,9 @@ fn read(dump: &str) -> Vec<Station> {
         } else if let (Some(station), Some((name, value))) =
             (stations.last_mut(), line.split_once(':'))
         {
-            station.facts.insert(name.trim().to_owned(), value.trim().to_owned());
+            if KEPT.contains(&name.trim()) {
+                station.facts.insert(name.trim().to_owned(), value.trim().to_owned());
+            }
         }
     }
     stations
