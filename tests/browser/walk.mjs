@@ -8,7 +8,7 @@
 // (a place for files) in the environment. The last line says what was seen.
 
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { Watch, ensure, sweep } from './checks.mjs'
@@ -95,6 +95,37 @@ async function upload (who, path) {
   await form.getByRole('button', { name: 'Upload' }).click()
 }
 
+// Makes a folder with folders in it; answers what is in its largest file.
+function makeTrip (path) {
+  mkdirSync(join(path, 'day one', 'évening'), { recursive: true })
+  for (let n = 0; n < 40; n++) writeFileSync(join(path, 'day one', `note ${n}.txt`), `note ${n}`)
+  const content = randomBytes(1_300_000)
+  writeFileSync(join(path, 'day one', 'évening', 'song.bin'), content)
+  return content
+}
+
+async function uploadFolder (who, path) {
+  await goTo(who, 'Files')
+  const form = who.page.locator('form[action="/upload"]')
+  await form.getByLabel('Or a whole folder').setInputFiles(path)
+  await form.getByRole('button', { name: 'Upload' }).click()
+}
+
+// Walks into the folder and compares the file at its end.
+async function findsSong (who, content) {
+  await goTo(who, 'Files')
+  for (const name of ['trip', 'day one', 'évening', 'song.bin']) {
+    await comesBy(who, page => page.getByRole('link', { name, exact: true }))
+    await who.page.getByRole('link', { name, exact: true }).click()
+    await who.page.waitForLoadState()
+  }
+  await comesBy(who, page => page.getByRole('link', { name: /^Download/ }))
+  const href = await who.page.getByRole('link', { name: /^Download/ }).getAttribute('href')
+  const part = await who.page.request.get(href, { headers: { range: 'bytes=1048570-1048589' } })
+  const same = content.subarray(1048570, 1048590).equals(await part.body())
+  ensure(part.status() === 206 && same, 'the file in the folder arrived changed')
+}
+
 async function post (who, text) {
   await goTo(who, 'Board')
   await who.page.getByLabel('What is new?').fill(text)
@@ -175,16 +206,25 @@ try {
   ensure(part.status() === 206 && content.subarray(10, 20).equals(await part.body()), 'no ranges')
   say('the file is the same byte for byte, whole and in part')
 
+  const song = makeTrip(join(env('FOLDER'), 'trip'))
+  await uploadFolder(anna, join(env('FOLDER'), 'trip'))
+  await anna.page.getByRole('status').filter({ hasText: 'trip is up.' }).waitFor()
+  await findsSong(anna, song)
+  await findsSong(bert, song)
+  await uploadFolder(anna, join(env('FOLDER'), 'trip'))
+  await anna.page.getByRole('status').filter({ hasText: 'is up as trip (2)' }).waitFor()
+  say('a folder uploaded as one, and read in both boxes; the second of its name stands beside it')
+
   await removeAndUndo(anna, 'street map.bin')
   say('a file was removed and brought back')
 
   const pages = [
-    '/overview', '/files', '/files/shared/street%20map.bin', '/board', '/peers', '/people',
+    '/overview', '/files', '/files/shared/trip/day%20one', '/files/shared/street%20map.bin', '/board', '/peers', '/people',
     '/activity', '/account', '/help', '/about', '/nowhere'
   ]
   const member = await sweep(browser, bert, pages, scripts)
   for (const who of [anna, bert]) who.watch.check()
-  console.log(`claimed, uploaded, posted, invited, arrived; ${visitor + member} pages without a fault`)
+  console.log(`claimed, uploaded (a folder, too), posted, invited, arrived; ${visitor + member} pages without a fault`)
 } catch (error) {
   console.log(`FAILED: ${error.message.split('\n').join(' ')}`)
   for (const who of [anna, bert]) {

@@ -147,7 +147,10 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
       const data = new FormData();
       // The fields go first: the box checks the token before it takes a file.
       for (const [name, value] of new FormData(form)) if (typeof value === "string") data.append(name, value);
-      for (const field of $("input[type=file]", form)) for (const file of field.files) data.append("file", file, file.webkitRelativePath || file.name);
+      const files = $("input[type=file]", form).flatMap((field) => [...field.files]);
+      data.append("count", files.length);
+      // One request for all: the files of a folder become one directory, and only a whole one.
+      for (const file of files) data.append("file", file, file.webkitRelativePath || file.name);
       const request = new XMLHttpRequest(), button = form.querySelector("button.button");
       const fail = (text) => { said.textContent = text; button.disabled = false; };
       box.hidden = false; button.disabled = true; bar.value = 0; said.textContent = "";
@@ -184,7 +187,7 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
   $("[data-poll]").forEach((section) => setInterval(() => { if (document.visibilityState === "visible") freshen([section]); }, 1000 * section.dataset.poll));
 
   localise(document);
-  $("[data-js]").forEach((field) => { field.hidden = !("webkitdirectory" in HTMLInputElement.prototype) || matchMedia("(pointer: coarse)").matches; });
+  $(".folder").forEach((field) => { field.hidden = !("webkitdirectory" in HTMLInputElement.prototype); });
   $("[data-reveal]").forEach((button) => {
     const field = document.getElementById(button.dataset.reveal), show = button.textContent;
     button.hidden = false;

@@ -17,6 +17,22 @@ use tokio::sync::watch;
 /// The bytes of a file, in pieces.
 pub type Pieces = BoxStream<'static, io::Result<Bytes>>;
 
+/// The most files and folders in the folders of one upload: their names are kept until its end.
+pub const MAX_IN_FOLDERS: usize = 50_000;
+
+/// What comes of the folders of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A file begins, and the one before it has ended. Its path in normal form; the first segment is
+    /// the name of its folder.
+    File(String),
+    /// The next bytes of the file.
+    Bytes(Bytes),
+}
+
+/// The files of folders, one after another; an error in it means that the upload broke off.
+pub type Parts = BoxStream<'static, io::Result<Piece>>;
+
 /// Content that was just written to the store; nothing names it yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -46,4 +62,13 @@ pub trait Backend: Send + Sync + 'static {
         space: Option<String>,
         bytes: Pieces,
     ) -> Result<Written, Refusal>;
+
+    /// Writes folders into the store as their files come, for a space the caller may write to; answers
+    /// the directory that each became, by its name. What breaks off leaves nothing but blocks.
+    async fn write_folders(
+        &self,
+        credential: Credential,
+        space: Option<String>,
+        parts: Parts,
+    ) -> Result<Vec<(String, Written)>, Refusal>;
 }

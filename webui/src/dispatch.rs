@@ -166,7 +166,7 @@ async fn checked(
             let gathered = app.rooms.gather(&parts.headers, body, known).await?;
             (json, room) = (gathered.bytes, Some(gathered.room));
         }
-        Kind::ApiUpload => {
+        Kind::ApiUpload | Kind::ApiForm => {
             check_header_token(visit, &parts.headers)?;
             stream = Some(body);
         }
@@ -225,7 +225,7 @@ fn check_type(route: &Route, headers: &HeaderMap) -> Result<(), Failure> {
     };
     let wanted = match route.kind {
         Kind::Form => "application/x-www-form-urlencoded",
-        Kind::Upload => "multipart/form-data",
+        Kind::Upload | Kind::ApiForm => "multipart/form-data",
         Kind::Api if route.method == axum::http::Method::DELETE && given.is_empty() => "",
         Kind::Api if !guard::safe(&route.method) => "application/json",
         Kind::ApiUpload if !given.is_empty() => "application/octet-stream",

@@ -22,6 +22,7 @@ mod dispatch;
 mod download;
 mod figures;
 mod flash;
+mod folders;
 mod guard;
 mod icon;
 mod lang;

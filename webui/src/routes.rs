@@ -33,6 +33,8 @@ pub enum Kind {
     Api,
     /// The bytes of a file, from a program.
     ApiUpload,
+    /// A form with files, from a program.
+    ApiForm,
     /// Server-sent events.
     Stream,
     /// Style sheet, script, icon.
@@ -42,7 +44,7 @@ pub enum Kind {
 impl Kind {
     /// Whether refusals are problem documents, and bearer tokens count.
     pub(crate) const fn for_programs(self) -> bool {
-        matches!(self, Self::Api | Self::ApiUpload | Self::Stream)
+        matches!(self, Self::Api | Self::ApiUpload | Self::ApiForm | Self::Stream)
     }
 }
 
@@ -154,6 +156,7 @@ static ROUTES: &[Route] = &[
     route!(GET "/api/v1/events" Account Stream live::events),
     route!(GET "/api/v1/content/{collection}/{*path}" Reader Api download::program),
     route!(PUT "/api/v1/content/{collection}/{*path}" Account ApiUpload upload::program),
+    route!(PUT "/api/v1/folders/{collection}/{*path}" Account ApiForm upload::program_folder),
 ];
 
 /// What addresses that lead nowhere are.

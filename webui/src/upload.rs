@@ -19,10 +19,11 @@ use tokio::time::Instant;
 
 use crate::answer::{Answer, Failure, refuse, see, text};
 use crate::ask::{Ask, Fields, expect_reply};
-use crate::backend::{Pieces, Written};
+use crate::backend::{MAX_IN_FOLDERS, Pieces, Written};
 use crate::dispatch::check_token;
 use crate::download::media_type;
 use crate::flash::Flash;
+use crate::folders::{self, Inflow, Place};
 use crate::lang::msg;
 use crate::multipart::{Multipart, MultipartError};
 use crate::pages::files::{address, target};
@@ -44,104 +45,185 @@ const PIECES: usize = 4;
 /// The longest text field beside the files, in bytes.
 const MAX_FIELD: usize = 4 << 10;
 
-/// The most files of one form.
+/// The most files beside folders in one form; each costs a signature.
 const MAX_FILES: usize = 10_000;
+
+/// What came of a form.
+#[derive(Default)]
+struct Taken {
+    /// Files beside folders, by the names they came with.
+    files: Vec<String>,
+    /// Folders, by the names they got.
+    folders: Vec<String>,
+    /// Whether a folder got another name than it came with.
+    renamed: bool,
+}
+
+impl Taken {
+    fn flash(self) -> Flash {
+        let count = self.files.len() + self.folders.len();
+        match (self.files.as_slice(), self.folders.as_slice()) {
+            ([], [only]) if self.renamed => Flash::Done(
+                msg("There is something of that name here already, so your folder is up as {0}."),
+                vec![only.clone()],
+            ),
+            ([only], []) | ([], [only]) => Flash::Done(msg("{0} is up."), vec![only.clone()]),
+            (_, []) => Flash::Done(msg("{0} files are up."), vec![count.to_string()]),
+            _ => Flash::Done(msg("{0} files and folders are up."), vec![count.to_string()]),
+        }
+    }
+}
 
 /// A form with files.
 pub(crate) async fn form(ask: Ask) -> Result<Answer, Failure> {
     let body = ask.take_body();
     let mut form = Multipart::new(&ask.headers, watched(body)).map_err(damaged)?;
-    let mut fields = Fields::default();
+    let mut intake = Intake { ask: &ask, fields: Fields::default(), proven: false, inflow: None };
     let taken = match fits(&ask) {
-        Ok(()) => take(&ask, &mut form, &mut fields).await,
+        Ok(()) => intake.run(&mut form).await,
         Err(refusal) => Err(refusal),
     };
     match taken {
-        Ok(count) => {
-            let (collection, folder) = place(&fields);
-            let path = urls::with_query(
-                &address(&collection, &folder),
-                &[("space", fields.get("space").filter(|s| !s.is_empty()))],
-            );
-            let flash = match count.as_slice() {
-                [only] => Flash::Done(msg("{0} is up."), vec![only.clone()]),
-                many => Flash::Done(msg("{0} files are up."), vec![many.len().to_string()]),
-            };
-            Ok(see(&ask.leave(&path, flash)))
+        Ok(taken) => {
+            let Place { space, collection, folder } = intake.place();
+            let path =
+                urls::with_query(&address(&collection, &folder), &[("space", space.as_deref())]);
+            Ok(see(&ask.leave(&path, taken.flash())))
         }
         Err(failure) => {
+            // Nobody listens to the folders any more.
+            drop(intake);
             drain(form).await;
             Err(failure)
         }
     }
 }
 
-async fn take(
-    ask: &Ask,
-    form: &mut Multipart,
-    fields: &mut Fields,
-) -> Result<Vec<String>, Failure> {
-    let (mut names, mut proven) = (Vec::new(), false);
-    while let Some(part) = form.next().await.map_err(damaged)? {
-        let Some(file) = part.file else {
-            let value = form.text(MAX_FIELD).await.map_err(damaged)?;
-            if part.name == "token" {
-                check_token(&ask.visit, &value)?;
-                proven = true;
+/// A form while it is read.
+struct Intake<'a> {
+    ask: &'a Ask,
+    fields: Fields,
+    /// Whether the form's token has come and is right.
+    proven: bool,
+    /// The folders among the files, and where they go.
+    inflow: Option<(Inflow, Place)>,
+}
+
+impl Intake<'_> {
+    async fn run(&mut self, form: &mut Multipart) -> Result<Taken, Failure> {
+        let mut taken = Taken::default();
+        while let Some(part) = form.next().await.map_err(damaged)? {
+            let Some(file) = part.file else {
+                let value = form.text(MAX_FIELD).await.map_err(damaged)?;
+                self.field(part.name, value)?;
+                continue;
+            };
+            // The token stands first in our forms; nothing is taken before it.
+            if !self.proven {
+                check_token(&self.ask.visit, "")?;
             }
-            fields.0.push((part.name, value));
-            if fields.0.len() > 32 {
-                return Err(damaged(MultipartError::TooLong));
+            if file.is_empty() {
+                continue;
             }
-            continue;
-        };
-        // The token stands first in our forms; nothing is taken before it.
-        if !proven {
-            check_token(&ask.visit, "")?;
+            if file.trim_matches('/').contains('/') {
+                self.in_folder(form, &file).await?;
+            } else if taken.files.len() < MAX_FILES {
+                self.beside(form, &file).await?;
+                taken.files.push(file);
+            } else {
+                return Err(refuse(
+                    RefusalKind::Invalid,
+                    "more than 10,000 files in one go: put them into a folder and upload that",
+                ));
+            }
         }
-        if file.is_empty() {
-            continue;
+        if !self.proven {
+            check_token(&self.ask.visit, "")?;
         }
-        if names.len() >= MAX_FILES {
+        if let Some((inflow, place)) = self.inflow.take() {
+            self.name_folders(inflow, &place, &mut taken).await?;
+        }
+        if taken.files.is_empty() && taken.folders.is_empty() {
             return Err(refuse(
                 RefusalKind::Invalid,
-                "more than 10,000 files in one go: add a folder with “kith files add”",
+                "no file was chosen: choose one or more, then upload",
             ));
         }
-        let (collection, folder) = place(fields);
+        Ok(taken)
+    }
+
+    fn field(&mut self, name: String, value: String) -> Result<(), Failure> {
+        if name == "token" {
+            check_token(&self.ask.visit, &value)?;
+            self.proven = true;
+        }
+        // Scripts say it first, so that nobody waits for what cannot be.
+        let announced = (name == "count").then(|| value.parse::<usize>().ok()).flatten();
+        if announced.is_some_and(|count| count > MAX_IN_FOLDERS) {
+            return Err(folders::too_many());
+        }
+        self.fields.0.push((name, value));
+        if self.fields.0.len() > 32 {
+            return Err(damaged(MultipartError::TooLong));
+        }
+        Ok(())
+    }
+
+    /// A file of a folder: all of them together become one directory.
+    async fn in_folder(&mut self, form: &mut Multipart, file: &str) -> Result<(), Failure> {
+        if self.inflow.is_none() {
+            let place = self.place();
+            check_collection(&place.collection)?;
+            self.inflow = Some((Inflow::begin(self.ask, place.space.clone()), place));
+        }
+        let Some((inflow, place)) = &mut self.inflow else { return Ok(()) };
+        let path = folders::path_in(&place.folder, file)?;
+        inflow.take(form, path).await
+    }
+
+    /// A file by itself.
+    async fn beside(&self, form: &mut Multipart, file: &str) -> Result<(), Failure> {
+        let Place { space, collection, folder } = self.place();
         check_collection(&collection)?;
-        let path = target(&folder, &file).ok_or_else(|| {
+        let path = target(&folder, file).ok_or_else(|| {
             refuse(
                 RefusalKind::Invalid,
-                format!("“{}” is no good name for a file: rename it first", short(&file)),
+                format!("“{}” is no good name for a file: rename it first", short(file)),
             )
         })?;
-        let space = fields.some("space");
-        let written = stream_part(ask, form, space.clone()).await?;
-        name_it(ask, (space, collection, path), written).await?;
-        names.push(file);
+        let written = stream_part(self.ask, form, space.clone()).await?;
+        name_it(self.ask, (space, collection, path), (written, false)).await.map(drop)
     }
-    if !proven {
-        check_token(&ask.visit, "")?;
+
+    async fn name_folders(
+        &self,
+        inflow: Inflow,
+        place: &Place,
+        taken: &mut Taken,
+    ) -> Result<(), Failure> {
+        for (top, written) in inflow.end().await? {
+            let path = folders::free_path(self.ask, place, &top).await?;
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            taken.renamed |= name != top;
+            let at = (place.space.clone(), place.collection.clone(), path);
+            name_it(self.ask, at, (written, true)).await?;
+            taken.folders.push(name);
+        }
+        Ok(())
     }
-    if names.is_empty() {
-        return Err(refuse(
-            RefusalKind::Invalid,
-            "no file was chosen: choose one or more, then upload",
-        ));
+
+    /// Where files go, as the fields so far say.
+    fn place(&self) -> Place {
+        let fields = &self.fields;
+        let fresh = fields.get("new_collection").map(str::trim).filter(|name| !name.is_empty());
+        let folder = if fresh.is_some() { String::new() } else { fields.text("folder") };
+        let collection = fresh.map(str::to_owned).or_else(|| fields.some("collection"));
+        let collection = collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned());
+        Place { space: fields.some("space"), collection, folder }
     }
-    Ok(names)
 }
 
-/// Collection and folder of a form.
-fn place(fields: &Fields) -> (String, String) {
-    let fresh = fields.get("new_collection").map(str::trim).filter(|name| !name.is_empty());
-    let folder = if fresh.is_some() { String::new() } else { fields.text("folder") };
-    let collection = fresh.map(str::to_owned).or_else(|| fields.some("collection"));
-    (collection.unwrap_or_else(|| DEFAULT_COLLECTION.to_owned()), folder)
-}
-
-fn short(name: &str) -> String {
+pub(crate) fn short(name: &str) -> String {
     name.chars().filter(|char| !char.is_control()).take(60).collect()
 }
 
@@ -180,16 +262,16 @@ async fn stream_part(
 async fn name_it(
     ask: &Ask,
     (space, collection, path): (Option<String>, String, String),
-    written: Written,
+    (written, folder): (Written, bool),
 ) -> Result<FileEntry, Failure> {
-    let mime = media_type(&path).map(str::to_owned);
+    let mime = media_type(&path).filter(|_| !folder).map(str::to_owned);
     let command = Command::FilePut {
         space,
         collection: Some(collection),
         path,
         root: written.root.to_string(),
         size: written.size,
-        folder: false,
+        folder,
         mime,
     };
     let reply = ask.call(command).await?;
@@ -213,13 +295,64 @@ pub(crate) async fn program(ask: Ask) -> Result<Answer, Failure> {
         .boxed();
     let credential = ask.visit.credential.clone();
     let written = ask.app.backend.write(credential, space.clone(), pieces).await?;
-    let entry = name_it(&ask, (space, collection, path), written).await?;
-    let json = serde_json::to_string(&entry).unwrap_or_default();
+    let entry = name_it(&ask, (space, collection, path), (written, false)).await?;
+    Ok(created(&ask, &entry))
+}
+
+/// A folder from a program: `PUT` with a form whose parts are its files.
+pub(crate) async fn program_folder(ask: Ask) -> Result<Answer, Failure> {
+    let (space, collection) = (ask.space(), ask.param("collection"));
+    check_collection(&collection)?;
+    let path = target("", &ask.param("path")).ok_or_else(|| {
+        refuse(RefusalKind::Invalid, kith_core::body::BodyError::Path.to_string())
+    })?;
+    fits(&ask)?;
+    let mut form = Multipart::new(&ask.headers, watched(ask.take_body())).map_err(damaged)?;
+    let mut inflow = Inflow::begin(&ask, space.clone());
+    let taken = match files_of(&mut form, &path, &mut inflow).await {
+        Ok(()) => inflow.end().await,
+        Err(failure) => {
+            drop(inflow);
+            Err(failure)
+        }
+    };
+    let written = match taken {
+        Ok(folders) => folders.into_iter().next().map(|(_, written)| written),
+        Err(failure) => {
+            drain(form).await;
+            return Err(failure);
+        }
+    };
+    let written = written.ok_or_else(|| refuse(RefusalKind::Internal, "no folder came of it"))?;
+    let entry = name_it(&ask, (space, collection, path), (written, true)).await?;
+    Ok(created(&ask, &entry))
+}
+
+/// Takes all files of a form as those of one folder.
+async fn files_of(form: &mut Multipart, path: &str, inflow: &mut Inflow) -> Result<(), Failure> {
+    while let Some(part) = form.next().await.map_err(damaged)? {
+        let Some(file) = part.file.filter(|file| !file.is_empty()) else {
+            return Err(refuse(
+                RefusalKind::Invalid,
+                format!("the part “{}” has no filename: each is a file", short(&part.name)),
+            ));
+        };
+        let inner = folders::path_in(path, &file)?;
+        inflow.take(form, ["folder/", &inner].concat()).await?;
+    }
+    if inflow.files() == 0 {
+        return Err(refuse(RefusalKind::Invalid, "a folder has at least one file: send its files"));
+    }
+    Ok(())
+}
+
+fn created(ask: &Ask, entry: &FileEntry) -> Answer {
+    let json = serde_json::to_string(entry).unwrap_or_default();
     let mut answer = text(StatusCode::CREATED, "application/json", json);
     if let Ok(location) = HeaderValue::from_str(&ask.target) {
         answer.headers_mut().insert(LOCATION, location);
     }
-    Ok(answer)
+    answer
 }
 
 /// Refuses early a collection that can never be, before a byte of what is to go there is taken.
@@ -288,7 +421,7 @@ async fn drain(mut form: Multipart) {
     let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
-fn damaged(error: MultipartError) -> Failure {
+pub(crate) fn damaged(error: MultipartError) -> Failure {
     refuse(RefusalKind::Invalid, format!("{error}: try again"))
 }
 

@@ -17,11 +17,11 @@ use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::Status;
 use kith_store::Store;
-use kith_webui::backend::{Backend, Pieces, Written};
+use kith_webui::backend::{Backend, Parts, Pieces, Written};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::content::bring::Bring;
-use crate::content::{ContentError, give};
+use crate::content::{ContentError, folders, give};
 use crate::desk::{Message, busy};
 use crate::router::Router;
 
@@ -40,6 +40,12 @@ const LOOKUP_PATIENCE: Duration = Duration::from_secs(3);
 /// Uploads, downloads, imports and exports under way at one time; each has a thread.
 const TRANSFERS: usize = 12;
 
+/// Uploads of folders at one time; each keeps the names in them, up to about 45 MB of hostile ones.
+const FOLDERS: usize = 2;
+
+/// How long the next upload of folders waits for its turn.
+const TURN_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long a reader may take nothing of a download.
 const READER_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,6 +60,7 @@ pub(crate) struct Door {
     store: Store,
     router: Router,
     transfers: Arc<Semaphore>,
+    folders: Arc<Semaphore>,
 }
 
 impl Door {
@@ -65,7 +72,9 @@ impl Door {
         store: Store,
         router: Router,
     ) -> Self {
-        Self { desk, status, store, router, transfers: Arc::new(Semaphore::new(TRANSFERS)) }
+        let (transfers, folders) = (Semaphore::new(TRANSFERS), Semaphore::new(FOLDERS));
+        let (transfers, folders) = (transfers.into(), folders.into());
+        Self { desk, status, store, router, transfers, folders }
     }
 
     /// The status as it changes.
@@ -208,8 +217,37 @@ impl Backend for Door {
             drop(pieces);
         };
         let (kept, ()) = tokio::join!(keeping, feeding);
-        kept.map(|imported| Written { root: imported.root, size: imported.size })
+        kept.map(written)
     }
+
+    async fn write_folders(
+        &self,
+        credential: Credential,
+        space: Option<String>,
+        mut parts: Parts,
+    ) -> Result<Vec<(String, Written)>, Refusal> {
+        let space = self.where_to_write(credential, space).await?;
+        let turn = tokio::time::timeout(TURN_PATIENCE, self.folders.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(too_many()) };
+        let (feed, fed) = mpsc::channel(PIECES);
+        let keeping = self.transfer(move |store| folders::keep(store, space, fed));
+        // Owns its end of the queue, so that the thread learns when it stops halfway.
+        let feeding = async move {
+            while let Some(piece) = parts.next().await {
+                let broken = piece.is_err();
+                if feed.send(folders::Feed::Piece(piece)).await.is_err() || broken {
+                    return;
+                }
+            }
+            let _ = feed.send(folders::Feed::End).await;
+        };
+        let (kept, ()) = tokio::join!(keeping, feeding);
+        Ok(kept?.into_iter().map(|(name, imported)| (name, written(imported))).collect())
+    }
+}
+
+const fn written(imported: Imported) -> Written {
+    Written { root: imported.root, size: imported.size }
 }
 
 /// Keeps a file that comes in pieces.
@@ -255,3 +293,6 @@ fn overrun() -> Refusal {
         ..Refusal::new(RefusalKind::TooMany, "the box is busy; try again in a few seconds")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! Headless Chromium at the panels of two nodes, driven by the project in `tests/browser`.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use kith_core::unixfs::car::CarReader;
 
 use super::process::{Node, Plan};
 use super::report::Report;
@@ -49,7 +51,24 @@ fn walk(way: &str) -> Result<String> {
     if !output.status.success() {
         bail!("{}\n{}", said.lines().last().unwrap_or("no word"), anna.log());
     }
+    let exported = export(&anna, folder.path(), "trip")?;
     anna.stop()?;
     bert.stop()?;
-    Ok(said.lines().last().unwrap_or_default().to_owned())
+    Ok(format!("{}; {exported}", said.lines().last().unwrap_or_default()))
+}
+
+/// Exports a folder that was uploaded in the panel, and checks every block of the CAR.
+fn export(node: &Node, folder: &Path, name: &str) -> Result<String> {
+    let car = folder.join("out.car");
+    node.kith(&["files", "export", name, car.to_str().context("a path in UTF-8")?])?;
+    let mut reader = CarReader::new();
+    reader.push(&std::fs::read(&car).context("read the CAR")?);
+    let mut blocks = 0;
+    while reader.next_block().context("read a block")?.is_some() {
+        blocks += 1;
+    }
+    // Three directories, forty notes, and a file of two leaves under one node.
+    ensure!(reader.roots().len() == 1 && blocks == 46, "{name} has {blocks} blocks");
+    reader.finish().context("the CAR's end")?;
+    Ok(format!("{name} exported as {blocks} blocks under one root"))
 }

@@ -148,6 +148,7 @@ fn by_hand() -> Vec<(&'static str, Method, Value)> {
             "responses": { "201": { "description": "Done, and durable", "content": { "application/json": {
                 "schema": { "$ref": "#/components/schemas/FileEntry" } } } }, "default": problem } }),
         ),
+        ("/api/v1/folders/{collection}/{*path}", Method::PUT, put_folder(&place, &problem)),
         (
             "/api/v1/events",
             Method::GET,
@@ -165,6 +166,19 @@ fn by_hand() -> Vec<(&'static str, Method, Value)> {
         ),
         ("/metrics", Method::GET, plain("Counters for Prometheus", "text/plain", "metrics")),
     ]
+}
+
+fn put_folder(place: &Value, problem: &Value) -> Value {
+    let files = json!({ "type": "array", "items": { "type": "string", "format": "binary" } });
+    let form = json!({ "type": "object", "required": ["file"], "properties": { "file": files } });
+    json!({
+        "summary": "Puts a folder at a path, in place of what is there: one directory under one record",
+        "description": "Each part of the form is a file; its filename is its path inside the folder, with slashes, \
+            at most 64 folders deep and 50,000 files and folders in all. What breaks off leaves nothing.",
+        "parameters": place, "security": [{ "token": ["write"] }],
+        "requestBody": { "required": true, "content": { "multipart/form-data": { "schema": form } } },
+        "responses": { "201": { "description": "Done, and durable", "content": { "application/json": {
+            "schema": { "$ref": "#/components/schemas/FileEntry" } } } }, "default": problem } })
 }
 
 fn problem() -> Value {

@@ -204,8 +204,9 @@ pub(crate) async fn restore(ask: Ask) -> Result<Answer, Failure> {
 
 /// Where an upload of a file goes.
 pub(crate) fn target(folder: &str, name: &str) -> Option<String> {
-    // Some browsers send the whole path of the sender's disk.
-    let name = name.rsplit('\\').next().unwrap_or(name).trim_start_matches('/');
+    // Some browsers send the whole path of the sender's disk. In a folder's, a backslash is none of those.
+    let own = name.rsplit('\\').next().filter(|_| !name.contains('/'));
+    let name = own.unwrap_or(name).trim_start_matches('/');
     if name.is_empty() {
         return None;
     }
@@ -222,7 +223,7 @@ mod tests {
         assert_eq!(target("b/", "/a.txt").as_deref(), Some("b/a.txt"));
         assert_eq!(target("b", "c/a.txt").as_deref(), Some("b/c/a.txt"));
         assert_eq!(target("", "C:\\fakepath\\a.txt").as_deref(), Some("a.txt"));
-        for bad in ["../a", "c/../../a", "", ".", "a\0b", "a\nb", "c//a"] {
+        for bad in ["../a", "c/../../a", "", ".", "a\0b", "a\nb", "c//a", "c/d\\a"] {
             assert_eq!(target("b", bad), None, "{bad:?}");
         }
     }

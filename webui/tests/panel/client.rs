@@ -132,9 +132,19 @@ pub(crate) fn multipart(
     fields: &[(&str, &str)],
     files: &[(&str, &[u8])],
 ) -> (String, Vec<u8>) {
+    let fields: Vec<_> = [("token", token)].into_iter().chain(fields.iter().copied()).collect();
+    multipart_of(&fields, files)
+}
+
+/// A form with files and nothing else, as programs send it.
+pub(crate) fn multipart_of_files(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
+    multipart_of(&[], files)
+}
+
+fn multipart_of(fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     let boundary = "----KithTestBoundary7MA4YWxk";
     let mut body = Vec::new();
-    for (name, value) in [("token", token)].iter().chain(fields) {
+    for (name, value) in fields {
         body.extend(
             format!(
                 "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use kith_model::command::Command;
 
-use crate::client::{HOST, Panel, Seen, Who, from_our_page, multipart};
+use crate::client::{HOST, Panel, Seen, Who, from_our_page, multipart, multipart_of_files};
 use crate::fake::{Fake, SPACE, TOKEN, picture};
 
 const NOTES: &str = "/raw/shared/emergency/phone%20numbers.txt";
@@ -91,40 +91,149 @@ async fn what_is_not_here_yet_says_how_much_is() {
     assert_eq!(panel.get(Who::Owner, "/raw/shared/emergency").await.status, StatusCode::NOT_FOUND);
 }
 
+type Put = (String, u64, bool);
+
+/// What was given a name: its path, its size, and whether it is a folder.
+fn puts(panel: &Panel) -> Vec<Put> {
+    let commands = panel.fake.commands().into_iter();
+    let puts = commands.filter_map(|command| match command {
+        Command::FilePut { path, size, folder, .. } => Some((path, size, folder)),
+        _ => None,
+    });
+    puts.collect()
+}
+
 #[tokio::test]
 async fn several_files_and_folders_go_up_in_one_form() {
     let panel = Panel::new(Fake::lively());
     let large = vec![7_u8; 300_000];
-    let files: [(&str, &[u8]); 4] = [
+    let files: [(&str, &[u8]); 7] = [
         ("a b.txt", b"one"),
         ("trip/day 1/b.bin", &large),
+        ("music/o.ogg", b"la"),
         ("C:\\fakepath\\ü.txt", b""),
+        ("trip/e\u{301}.txt", b"two"),
         ("", b""),
+        ("trip/day 2/c.txt", b"three"),
     ];
-    let seen =
-        upload(&panel, Who::Member, &[("collection", "shared"), ("folder", "emergency")], &files)
-            .await;
+    let fields = [("collection", "shared"), ("folder", "emergency")];
+    let seen = upload(&panel, Who::Member, &fields, &files).await;
     let page = panel.follow(Who::Member, &seen).await.text();
-    assert!(page.contains("<bdi>3</bdi> files are up."), "{page}");
-    let puts: Vec<(String, u64)> = panel
-        .fake
-        .commands()
-        .into_iter()
-        .filter_map(|command| match command {
-            Command::FilePut { path, size, .. } => Some((path, size)),
-            _ => None,
-        })
-        .collect();
+    assert!(page.contains("<bdi>4</bdi> files and folders are up."), "{page}");
     assert_eq!(
-        puts,
+        puts(&panel),
         [
-            ("emergency/a b.txt".into(), 3),
-            ("emergency/trip/day 1/b.bin".into(), 300_000),
-            ("emergency/ü.txt".into(), 0)
+            ("emergency/a b.txt".into(), 3, false),
+            ("emergency/ü.txt".into(), 0, false),
+            ("emergency/music".into(), 2, true),
+            ("emergency/trip".into(), 300_008, true),
         ]
     );
     let back = panel.get(Who::Owner, "/raw/shared/emergency/trip/day%201/b.bin").await;
     assert_eq!(back.bytes, large);
+    let back = panel.get(Who::Owner, "/raw/shared/emergency/trip/%C3%A9.txt").await;
+    assert_eq!(back.text(), "two", "under its normal form");
+}
+
+#[tokio::test]
+async fn a_folder_is_one_record_however_many_files_it_has() {
+    let panel = Panel::new(Fake::lively());
+    let names: Vec<String> = (0..2_000).map(|n| format!("photos/{}/{n}.jpg", n % 7)).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"pixels"[..])).collect();
+    let seen = upload(&panel, Who::Member, &[("collection", "shared")], &files).await;
+    assert!(panel.follow(Who::Member, &seen).await.text().contains("<bdi>photos (2)</bdi>"));
+    // The street has loose pictures in “photos”, which must not vanish behind the folder.
+    assert_eq!(puts(&panel), [("photos (2)".into(), 12_000, true)]);
+    let seen = upload(&panel, Who::Member, &[("collection", "shared")], &[("trip/a", b"x")]).await;
+    assert!(panel.follow(Who::Member, &seen).await.text().contains("<bdi>trip</bdi> is up."));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_wrong_or_breaks_off_gets_no_name() {
+    let long = format!("trip/{}", "x".repeat(256));
+    let deep = format!("trip/{}", ["d"; 65].join("/"));
+    for (bad, says) in [
+        ("trip/../../etc/passwd", "no good name"),
+        ("trip/a\u{1}", "no good name"),
+        ("trip/a\u{0}", "no good name"),
+        ("trip/a\\b", "no good name"),
+        ("trip//a", "no good name"),
+        (&long, "no good name"),
+        (&deep, "64 folders deep"),
+        ("trip/good.txt", "are called “good.txt”"),
+    ] {
+        let panel = Panel::new(Fake::lively());
+        let files: [(&str, &[u8]); 3] = [("trip/good.txt", b"x"), (bad, b"y"), ("trip/z", b"z")];
+        let seen = upload(&panel, Who::Owner, &[], &files).await;
+        assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad:?}");
+        assert!(seen.text().contains(says), "{bad:?}: {}", seen.text());
+        assert!(panel.fake.commands().is_empty(), "{bad:?}");
+    }
+    let panel = Panel::new(Fake::lively());
+    let (kind, body) = multipart(
+        Who::Owner.form(),
+        &[("collection", "shared")],
+        &[("trip/a.txt", &[b'x'; 5_000]), ("trip/b.txt", &[b'y'; 5_000])],
+    );
+    for end in [400, 3_000, 5_300, 8_000, body.len() - 10] {
+        let request = from_our_page(Request::post("/upload"), Who::Owner)
+            .header("content-type", kind.clone());
+        let seen = panel.send(request.body(Body::from(body[..end].to_vec())).unwrap()).await;
+        assert!(seen.status.is_client_error(), "cut at {end}: {}", seen.status);
+    }
+    assert!(panel.fake.commands().is_empty());
+    assert!(panel.fake.world.lock().unwrap().written.is_empty());
+}
+
+#[tokio::test]
+async fn more_than_a_folder_may_hold_is_refused_in_words() {
+    let panel = Panel::new(Fake::lively());
+    let seen = upload(&panel, Who::Owner, &[("count", "50001")], &[("trip/a", b"x")]).await;
+    assert!(seen.text().contains("more than 50,000 files"), "{}", seen.text());
+    let many: Vec<String> = (0..101).map(|n| format!("f{n}/a")).collect();
+    let files: Vec<(&str, &[u8])> = many.iter().map(|name| (&**name, &b"x"[..])).collect();
+    let seen = upload(&panel, Who::Owner, &[], &files).await;
+    assert!(seen.text().contains("more than 100 folders"), "{}", seen.text());
+    panel.fake.world.lock().unwrap().room = Some(1_000);
+    let seen = upload(&panel, Who::Owner, &[], &[("trip/big", &vec![1; 200_000])]).await;
+    assert_eq!(seen.status, StatusCode::INSUFFICIENT_STORAGE);
+    assert!(panel.fake.commands().is_empty());
+}
+
+#[tokio::test]
+async fn a_program_puts_a_folder_in_place_of_what_is_there() {
+    let panel = Panel::new(Fake::lively());
+    let put = async |files: &[(&str, &[u8])]| {
+        let (kind, body) = multipart_of_files(files);
+        let request = Request::put("/api/v1/folders/shared/notes/2026")
+            .header("host", HOST)
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("content-type", kind);
+        panel.send(request.body(Body::from(body)).unwrap()).await
+    };
+    for _ in 0..2 {
+        let seen = put(&[("a.txt", b"one"), ("may/b.txt", b"two")]).await;
+        assert_eq!(seen.status, StatusCode::CREATED, "{}", seen.text());
+        assert_eq!(
+            (&seen.json()["path"], &seen.json()["folder"]),
+            (&"notes/2026".into(), &true.into())
+        );
+        assert_eq!(seen.header(header::LOCATION), "/api/v1/folders/shared/notes/2026");
+    }
+    assert_eq!(puts(&panel), [("notes/2026".into(), 6, true), ("notes/2026".into(), 6, true)]);
+    let seen = panel.get(Who::Owner, "/raw/shared/notes/2026/may/b.txt").await;
+    assert_eq!(seen.text(), "two");
+    for (files, says) in [
+        (&[][..], "at least one file"),
+        (&[("", &b"x"[..])][..], "no filename"),
+        (&[("../a", &b"x"[..])][..], "no good name"),
+        (&[("a", &b"x"[..]), ("a/b", b"y")][..], "are called"),
+    ] {
+        let seen = put(files).await;
+        assert_eq!(seen.status, StatusCode::UNPROCESSABLE_ENTITY, "{files:?}");
+        assert!(seen.text().contains(says), "{files:?}: {}", seen.text());
+    }
+    assert_eq!(puts(&panel).len(), 2);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use kith_model::command::Right;
 use kith_webui::{Kind, RouteInfo, route_table};
 use serde_json::{Map, Value, json};
 
-use crate::client::{HOST, Panel, Seen, Who, multipart};
+use crate::client::{HOST, Panel, Seen, Who, multipart, multipart_of_files};
 use crate::fake::{CLAIM, Fake, TOKEN};
 
 /// What is wrong with a request.
@@ -192,6 +192,7 @@ async fn send(
             ("application/json".into(), json_body(document, route).to_string().into_bytes())
         }
         Kind::ApiUpload => ("application/octet-stream".into(), b"hello".to_vec()),
+        Kind::ApiForm => multipart_of_files(&[("day/a.txt", b"hello")]),
         _ => ("application/x-www-form-urlencoded".into(), form_body(token, flash).into_bytes()),
     };
     let kind = if wrong == Wrong::OtherType { "text/plain".into() } else { kind };
@@ -202,7 +203,7 @@ async fn send(
 }
 
 fn is_api(route: &RouteInfo) -> bool {
-    matches!(route.kind, Kind::Api | Kind::ApiUpload)
+    matches!(route.kind, Kind::Api | Kind::ApiUpload | Kind::ApiForm)
 }
 
 async fn fresh(route: &RouteInfo) -> (Panel, Value, String) {
@@ -303,6 +304,11 @@ async fn a_bearer_token_needs_no_form_token_but_all_else() {
                 Kind::Api if route.method != Method::DELETE => {
                     request = request.header("content-type", "application/json");
                     Body::from(json_body(&document, route).to_string())
+                }
+                Kind::ApiForm => {
+                    let (kind, body) = multipart_of_files(&[("day/a.txt", b"hello")]);
+                    request = request.header("content-type", kind);
+                    Body::from(body)
                 }
                 _ => Body::empty(),
             };

@@ -87,6 +87,18 @@ impl TreeBuilder {
         Self::default()
     }
 
+    /// How many files and folders are in it.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
     /// Puts a file at `path`, relative to the folder and in its normal form (see
     /// [`normal_path`](crate::body::normal_path)); folders on the way appear by themselves. The order
     /// of calls does not matter.
@@ -205,6 +217,7 @@ mod tests {
         assert_eq!(tree.add("a/b/c", ENTRY), twice("a/b/c"));
         assert_eq!(tree.add_folder("a/b"), twice("a/b"));
         assert_eq!(tree.add_folder("a"), Ok(()));
+        assert_eq!(tree.len(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Content: files in and out of the store. The hands of `kith_core::unixfs`.
 
 pub(crate) mod bring;
+pub(crate) mod folders;
 pub(crate) mod give;
 pub(crate) mod walk;
 
@@ -23,6 +24,9 @@ pub(crate) enum ContentError {
     /// The blocks are no good file or folder.
     #[error("the blocks are no good file or folder")]
     Unixfs(#[from] UnixfsError),
+    /// More names in the folders of one upload than are kept.
+    #[error("more files and folders than one upload may have")]
+    TooMany,
     /// The bytes could not be read or written outside the store.
     #[error("the bytes could not be read or written")]
     Io(#[from] std::io::Error),
@@ -37,6 +41,10 @@ impl From<ContentError> for Refusal {
                 "this has not arrived on this box yet; it comes when a box that has it is in reach",
             ),
             ContentError::Unixfs(unixfs) => Self::new(RefusalKind::Invalid, unixfs.to_string()),
+            ContentError::TooMany => Self::new(
+                RefusalKind::Invalid,
+                "more than 50,000 files and folders in one upload: upload it in parts, or with “kith files add”",
+            ),
             ContentError::Io(io) => words::of_io(io),
         }
     }

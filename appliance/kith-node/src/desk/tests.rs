@@ -304,7 +304,7 @@ fn what_is_written_reaches_the_network_side_after_it_is_durable() {
     assert!(bench.desk.store.has_record(&record.id()).unwrap());
 }
 
-struct Bench {
+pub(crate) struct Bench {
     desk: Desk,
     messages: mpsc::Receiver<Message>,
     facts: mpsc::Receiver<Input>,
@@ -316,10 +316,20 @@ impl Bench {
         Self::on(tempfile::tempdir().unwrap())
     }
 
-    fn claimed() -> Self {
+    pub(crate) fn claimed() -> Self {
         let mut bench = Self::new();
         bench.visitor(claim("ABCD-EFGH-JKMN")).unwrap();
         bench
+    }
+
+    /// A door to this desk, which works on a thread of its own until the door is gone; and the store.
+    pub(crate) fn open_door(self) -> (crate::door::Door, Store, TempDir) {
+        let Self { desk, messages, state, .. } = self;
+        let (store, watching) = (desk.store.clone(), desk.status.subscribe());
+        let router = crate::router::Router::new(state.path().to_owned());
+        let door = crate::door::Door::new(desk.queue.clone(), watching, store.clone(), router);
+        std::thread::spawn(move || desk.run(messages));
+        (door, store, state)
     }
 
     fn restart(self) -> Self {

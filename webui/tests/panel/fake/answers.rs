@@ -244,12 +244,12 @@ impl World {
                 self.posts.insert(0, post.clone());
                 Ok(Reply::Posted(post))
             }
-            Command::FilePut { path, root, size, .. } => {
+            Command::FilePut { path, root, size, folder, .. } => {
                 let entry = FileEntry {
                     space: SPACE.into(),
                     path: path.clone(),
-                    folder: false,
-                    root: Some(root),
+                    folder,
+                    root: Some(root.clone()),
                     size,
                     mime: None,
                     author: principal.author.clone(),
@@ -258,7 +258,17 @@ impl World {
                     here: size,
                     complete: true,
                 };
-                self.files.insert(path, entry.clone());
+                let tree = root.parse().ok().and_then(|root| self.trees.get(&root).cloned());
+                for (inner, cid, size) in tree.unwrap_or_default() {
+                    let path = format!("{path}/{inner}");
+                    let (root, folder, here) = (Some(cid.to_string()), false, size);
+                    let inside =
+                        FileEntry { path: path.clone(), root, folder, size, here, ..entry.clone() };
+                    self.files.insert(path, inside);
+                }
+                if !folder {
+                    self.files.insert(path, entry.clone());
+                }
                 Ok(Reply::File(entry))
             }
             Command::FileRemove { path, .. } => {

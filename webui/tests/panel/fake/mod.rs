@@ -19,12 +19,13 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use kith_core::cid::{Cid, Codec};
+use kith_core::unixfs::{Entry, TreeBuilder};
 use kith_model::caller::{AccountRole, Credential, Principal, Scope};
 use kith_model::command::{Command, Request, Right};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::*;
 use kith_model::status::*;
-use kith_webui::backend::{Backend, Pieces, Written};
+use kith_webui::backend::{Backend, Parts, Piece, Pieces, Written};
 use tokio::sync::{Barrier, Notify, watch};
 
 /// The present of every fake, in milliseconds since 1970: far ahead, so that the panel's own clock
@@ -58,6 +59,8 @@ pub(crate) struct World {
     pub(crate) members: Vec<Member>,
     pub(crate) activity: Vec<Activity>,
     pub(crate) public: Vec<String>,
+    /// What is in the folders that were uploaded, by their roots.
+    pub(crate) trees: BTreeMap<Cid, Vec<(String, Cid, u64)>>,
     /// What was asked that changes something.
     pub(crate) commands: Vec<Command>,
     /// Where requests came from.
@@ -232,6 +235,51 @@ impl Backend for Fake {
         world.contents.insert(cid, content.into());
         world.written.push(size);
         Ok(Written { root: cid, size })
+    }
+
+    async fn write_folders(
+        &self,
+        credential: Credential,
+        _space: Option<String>,
+        mut parts: Parts,
+    ) -> Result<Vec<(String, Written)>, Refusal> {
+        let principal = self.who(&credential).filter(Principal::signed_in);
+        let principal =
+            principal.ok_or_else(|| Refusal::new(RefusalKind::SignIn, "not for you"))?;
+        check_scope(&principal, Scope::Write)?;
+        let room = self.world.lock().unwrap().room;
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        let mut total = 0;
+        while let Some(piece) = parts.next().await {
+            match piece.map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))? {
+                Piece::File(path) => files.push((path, Vec::new())),
+                Piece::Bytes(bytes) => {
+                    total += bytes.len() as u64;
+                    files.last_mut().unwrap().1.extend_from_slice(&bytes);
+                }
+            }
+            if room.is_some_and(|room| total > room) {
+                return Err(Refusal::new(RefusalKind::NoSpace, "the disk is full"));
+            }
+        }
+        let mut world = self.world.lock().unwrap();
+        let mut folders: BTreeMap<String, (TreeBuilder, Vec<_>)> = BTreeMap::new();
+        for (path, content) in files {
+            let (top, inner) = path.split_once('/').unwrap();
+            let (cid, size) = (Cid::of(Codec::Raw, &content), content.len() as u64);
+            world.contents.insert(cid, content.into());
+            let (tree, list) = folders.entry(top.into()).or_default();
+            tree.add(inner, Entry { cid, size, tsize: size })
+                .map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
+            list.push((inner.to_owned(), cid, size));
+        }
+        let made = folders.into_iter().map(|(top, (tree, list))| {
+            let made = tree.finish(&mut |_, _| ()).unwrap();
+            world.trees.insert(made.root, list);
+            world.written.push(made.size);
+            (top, Written { root: made.root, size: made.size })
+        });
+        Ok(made.collect())
     }
 }
 /// A picture of one pixel.
