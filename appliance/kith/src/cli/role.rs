@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use kith_model::role::{BEAT_SECONDS, MAX_MESSAGE, Report, Told};
+use kith_model::settings::values::InterfaceName;
 use kith_node::{Options, Switches};
-use kith_role::socket::Channel;
+use kith_supervise::daemons::exec::{Task, exec_daemon};
 use kith_supervise::role::{self, Entered, EnteredNode};
 
 use crate::failure::Outcome;
@@ -29,44 +29,71 @@ pub(crate) struct Role {
 #[derive(Debug, Subcommand)]
 enum Which {
     /// Radios, ports, firewall
-    Link,
+    Link(Drop),
     /// Identity, peers, store, panel
-    Node,
+    Node(Drop),
+    /// Becomes a daemon
+    ExecDaemon(ExecDaemon),
+}
+
+/// Whether to become a user of its own.
+#[derive(Debug, Args)]
+struct Drop {
+    /// Become the role's own user
+    #[arg(long)]
+    drop: bool,
+}
+
+/// Which daemon to become, and how.
+#[derive(Debug, Args)]
+struct ExecDaemon {
+    /// The program's name
+    #[arg(value_parser = program)]
+    program: Program,
+    /// The interface or radio
+    instance: InterfaceName,
+    /// The digest of its configuration
+    #[arg(long)]
+    generation: u64,
+    /// The run directory
+    #[arg(long)]
+    run: PathBuf,
+    /// The control group to join
+    #[arg(long)]
+    group: Option<PathBuf>,
+    /// Become the daemon's own user
+    #[arg(long)]
+    drop: bool,
+}
+
+fn program(name: &str) -> Result<Program, String> {
+    let found = Program::ALL.into_iter().find(|program| program.name() == name);
+    found.ok_or_else(|| format!("{name} is no daemon of a box"))
 }
 
 impl Role {
     pub(crate) fn carry_out(self, state: PathBuf) -> Outcome {
         match self.which {
-            Which::Link => carry_out_link(&state),
-            Which::Node => carry_out_node(state),
+            Which::Link(Drop { drop }) => carry_out_link(&state, drop),
+            Which::Node(Drop { drop }) => carry_out_node(state, drop),
+            Which::ExecDaemon(daemon) => Err(daemon.carry_out().into()),
         }
     }
 }
 
-fn carry_out_link(_state: &Path) -> Outcome {
-    let entered = role::enter_link().context("the link role cannot begin")?;
+fn carry_out_link(state: &Path) -> Outcome {
+    let Entered { spawned, supervisor } =
+        role::enter_link().context("the link role cannot begin")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the event loop")?;
-    Ok(runtime.block_on(ended(link(entered)))?)
+    let link = async { Ok(kith_link::role::run(state, spawned, supervisor).await?) };
+    Ok(runtime.block_on(ended(link))?)
 }
 
-/// Says that it serves and turns until the supervisor's channel closes.
-async fn link(entered: Entered) -> anyhow::Result<()> {
-    let (mut sender, mut told) = Channel::from_fd(entered.supervisor, MAX_MESSAGE)?.into_split();
-    sender.send(&Report::Ready { claim: None, panel: String::new() }, &[]).await?;
-    let mut beats = tokio::time::interval(Duration::from_secs(BEAT_SECONDS));
-    loop {
-        tokio::select! {
-            _ = beats.tick() => sender.send(&Report::Beat, &[]).await?,
-            told = told.receive::<Told>() => if !matches!(told, Ok(Some(_))) { return Ok(()) },
-        }
-    }
-}
-
-fn carry_out_node(state: PathBuf) -> Outcome {
-    let entered = role::enter_node().context("the node cannot begin")?;
+fn carry_out_node(state: PathBuf, drop: bool) -> Outcome {
+    let entered = role::enter_node(&state, drop).context("the node cannot begin")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(NODE_WORKERS)
         .enable_all()
