@@ -5,13 +5,16 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::network::status::DaemonHealth;
 use crate::settings::values::InterfaceName;
 
 /// The programs a box lives with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
     /// Access points; one for each radio.
@@ -25,6 +28,9 @@ pub enum Program {
 }
 
 impl Program {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Hostapd, Self::WpaSupplicant, Self::Dnsmasq, Self::Dhcpcd];
+
     /// The name of its file.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -38,7 +44,9 @@ impl Program {
 }
 
 /// One daemon.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct DaemonId {
     /// The program.
     pub program: Program,
@@ -71,7 +79,7 @@ pub struct DaemonWish {
 }
 
 /// A daemon as the supervisor sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DaemonSeen {
     /// Which.
     pub id: DaemonId,

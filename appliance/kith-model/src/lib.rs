@@ -7,6 +7,7 @@ pub mod caller;
 pub mod command;
 pub mod control;
 pub mod daemon;
+pub mod log;
 pub mod network;
 pub mod profile;
 pub mod refusal;

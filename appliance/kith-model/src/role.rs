@@ -33,7 +33,9 @@ pub struct Spawned {
 }
 
 /// How far a box manages the machine it runs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Not at all: radios and ports are simulated.
@@ -90,6 +92,15 @@ pub const HUNG_SECONDS: u64 = 20;
 pub enum SuperviseAsk {
     /// How its roles are. Answered by a [`Supervision`].
     Status,
+    /// What was said lately. Answered by a [`crate::log::LogPage`].
+    Logs {
+        /// The number of the last line that is known already; without it, the newest lines.
+        after: Option<u64>,
+        /// At most so many lines, and at most [`crate::log::MAX_LINES`].
+        limit: u16,
+    },
+    /// Safe mode shall end, and the settings be tried again. Answered by a [`Supervision`].
+    EndSafeMode,
 }
 
 /// The supervisor and its roles at a glance. Times are milliseconds since 1970.
@@ -101,6 +112,14 @@ pub struct Supervision {
     pub since: u64,
     /// The roles it looks after.
     pub roles: Vec<RoleStatus>,
+    /// How far the box manages the machine.
+    pub mode: Mode,
+    /// Whether the settings are left aside because something failed too often, and what.
+    pub safe_mode: Option<String>,
+    /// The daemons it runs.
+    pub daemons: Vec<DaemonSeen>,
+    /// What does not protect the box as it should, in English sentences.
+    pub notes: Vec<String>,
 }
 
 /// One role at a glance.

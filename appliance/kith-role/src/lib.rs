@@ -7,3 +7,4 @@ pub mod clock;
 pub mod driver;
 pub mod sandbox;
 pub mod socket;
+pub mod users;

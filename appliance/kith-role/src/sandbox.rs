@@ -1,6 +1,10 @@
-//! What every process of ours gives up before it does anything else.
+//! What every process of ours gives up before it does anything else: gaining privileges, core files, being
+//! looked into; on an appliance also its user, its capabilities and most of the file system.
 //!
-//! No filter of system calls and no Landlock yet: nothing here limits what the process may open.
+//! There is no filter of system calls yet.
+
+pub mod paths;
+pub mod user;
 
 use nix::errno::Errno;
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
@@ -19,6 +23,23 @@ pub enum SandboxError {
     /// Not to be looked into by other processes of the same user.
     #[error("cannot forbid being traced")]
     Dumpable(#[source] Errno),
+    /// Being somebody else, with few capabilities or none.
+    #[error("cannot become user {uid}: the kernel refuses to {what}")]
+    User {
+        /// Who.
+        uid: u32,
+        /// Which step failed.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It was done and did not hold.
+    #[error("user {0} could still gain privileges after they were given up")]
+    StillPrivileged(u32),
+    /// Not to open what is no business of the process.
+    #[error("cannot restrict what may be opened")]
+    Paths(#[from] landlock::RulesetError),
 }
 
 /// Enters. Call it first in `main`, before any thread or file.

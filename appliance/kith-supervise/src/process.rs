@@ -17,7 +17,7 @@ use kith_model::role::{MAX_MESSAGE, Report, Spawned, Told};
 use kith_role::socket::{Channel, ChannelError, ChannelReceiver, ChannelSender};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 pub struct Recipe {
     /// Its command line after the program's name.
     pub arguments: Vec<OsString>,
-    /// What it is told first.
+    /// What it is told first; safe mode is filled in each time.
     pub spawned: Spawned,
     /// The sockets it is handed with that.
     pub sockets: Vec<OwnedFd>,
@@ -85,6 +85,7 @@ impl Process {
     /// What the kernel says.
     pub async fn start(
         recipe: &Recipe,
+        safe_mode: Option<String>,
         daemons: Option<watch::Receiver<Arc<[DaemonSeen]>>>,
     ) -> Result<Self, StartError> {
         let (mut channel, theirs) = Channel::pair(MAX_MESSAGE).map_err(StartError::Pair)?;
@@ -95,17 +96,24 @@ impl Process {
             .envs(MEMORY)
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             // Ctrl-C in a terminal reaches a whole group; roles are stopped by their supervisor.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(StartError::Spawn)?;
         let sockets: Vec<_> = recipe.sockets.iter().map(|socket| socket.as_fd()).collect();
-        channel.send(&recipe.spawned, &sockets).await?;
+        let spawned = Spawned { safe_mode, ..recipe.spawned.clone() };
+        channel.send(&spawned, &sockets).await?;
         let (sender, reports) = channel.into_split();
         let mut telling = JoinSet::new();
         telling.spawn(tell(sender, daemons));
         Ok(Self { child, reports, talking: true, _telling: telling })
+    }
+
+    /// What it says for the log; once.
+    pub fn log(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     /// Its process id, until its end has been noticed.
@@ -171,7 +179,7 @@ async fn tell(mut sender: ChannelSender, daemons: Option<watch::Receiver<Arc<[Da
     std::future::pending().await
 }
 
-fn words(status: ExitStatus) -> String {
+pub(crate) fn words(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("it ended with status {code}"),
         (None, Some(signal)) => format!("it was killed by signal {signal}"),

@@ -3,11 +3,15 @@
 use std::io;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::path::Path;
 
 use kith_model::role::{MAX_MESSAGE, Report, Spawned};
+use kith_role::sandbox::paths::{self, Enforced};
+use kith_role::sandbox::user::become_user;
 use kith_role::sandbox::{self, SandboxError};
 use kith_role::socket::{Channel, ChannelError, HandoverError, tcp_listener, udp_socket};
 use nix::sys::socket::{Shutdown, shutdown};
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::roles::Role;
@@ -56,30 +60,32 @@ pub struct EnteredNode {
     pub peers: UdpSocket,
 }
 
-/// Takes what the supervisor hands to the link role. Call it before any thread is started.
+/// Takes what the supervisor hands to the link role; becomes its user if `drop`. Call it before any thread is
+/// started.
 ///
 /// # Errors
 /// [`EnterError`] when this process was not started by a supervisor.
-pub fn enter_link() -> Result<Entered, EnterError> {
-    let (entered, sockets) = enter(Role::Link)?;
+pub fn enter_link(state: &Path, drop: bool) -> Result<Entered, EnterError> {
+    let (entered, sockets) = enter(Role::Link, state, drop)?;
     if !sockets.is_empty() {
         return Err(EnterError::Count(sockets.len(), 0));
     }
     Ok(entered)
 }
 
-/// Takes what the supervisor hands to a node. Call it before any thread is started.
+/// Takes what the supervisor hands to a node; becomes its user if `drop`. Call it before any thread is
+/// started.
 ///
 /// # Errors
 /// [`EnterError`] when this process was not started by a supervisor.
-pub fn enter_node() -> Result<EnteredNode, EnterError> {
-    let (entered, sockets) = enter(Role::Node)?;
+pub fn enter_node(state: &Path, drop: bool) -> Result<EnteredNode, EnterError> {
+    let (entered, sockets) = enter(Role::Node, state, drop)?;
     let [panel, peers] =
         <[OwnedFd; 2]>::try_from(sockets).map_err(|sockets| EnterError::Count(sockets.len(), 2))?;
     Ok(EnteredNode { entered, panel: tcp_listener(panel)?, peers: udp_socket(peers)? })
 }
 
-fn enter(role: Role) -> Result<(Entered, Vec<OwnedFd>), EnterError> {
+fn enter(role: Role, state: &Path, drop: bool) -> Result<(Entered, Vec<OwnedFd>), EnterError> {
     sandbox::enter()?;
     // The name that ps shows; the kernel made it "exe", from /proc/self/exe.
     nix::sys::prctl::set_name(role.process_name()).ok();
@@ -87,7 +93,29 @@ fn enter(role: Role) -> Result<(Entered, Vec<OwnedFd>), EnterError> {
     // What is given up holds for the threads to come only, so nothing runs yet but this one.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let (spawned, sockets) = runtime.map_err(EnterError::NoSupervisor)?.block_on(first_message())?;
+    if drop {
+        confine(role, state, Path::new(&spawned.run))?;
+    }
     Ok((Entered { spawned, supervisor }, sockets))
+}
+
+/// Becomes the user of the role, with nothing open but what it needs.
+fn confine(role: Role, state: &Path, run: &Path) -> Result<(), EnterError> {
+    become_user(&role.user())?;
+    if role == Role::Link {
+        // Daemons read what it makes, by their group.
+        umask(Mode::S_IWGRP | Mode::S_IRWXO);
+    }
+    match paths::restrict(&role.paths(state, run))? {
+        Enforced::Wholly => {}
+        Enforced::Partly => tracing::info!(%role, "this kernel knows only a part of Landlock"),
+        Enforced::Not => tracing::warn!(
+            %role,
+            "this kernel has no Landlock: a role that is taken over can read what its user can; \
+             boot with lsm=landlock,... or a kernel that has it"
+        ),
+    }
+    Ok(())
 }
 
 async fn first_message() -> Result<(Spawned, Vec<OwnedFd>), EnterError> {

@@ -2,9 +2,12 @@
 
 use std::ffi::{CStr, OsString};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kith_model::role::Mode;
+use kith_role::sandbox::paths::Paths;
+use kith_role::sandbox::user::{CapabilitySet, User};
+use kith_role::users;
 
 /// A process of ours beside the supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,10 +47,51 @@ impl Role {
         }
     }
 
-    /// The command line with which this program becomes it.
+    /// The command line with which this program becomes it; a user of its own if `drop`.
     #[must_use]
-    pub fn arguments(self, state: &Path) -> Vec<OsString> {
-        vec!["--state".into(), state.into(), "role".into(), self.name().into()]
+    pub fn arguments(self, state: &Path, drop: bool) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> =
+            vec!["--state".into(), state.into(), "role".into(), self.name().into()];
+        arguments.extend(drop.then(|| "--drop".into()));
+        arguments
+    }
+
+    /// Whom it becomes on an appliance.
+    #[must_use]
+    pub fn user(self) -> User {
+        match self {
+            Self::Link => User {
+                keep: CapabilitySet::NET_ADMIN,
+                ..User::plain(users::LINK, users::groups_of_link())
+            },
+            Self::Node => User::plain(users::NODE, vec![users::SHARED]),
+        }
+    }
+
+    /// What stays open to it on an appliance. What it is handed is open already.
+    #[must_use]
+    pub fn paths(self, state: &Path, run: &Path) -> Paths {
+        let list = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let read = list(&["/etc", "/proc", "/sys", "/usr/share", "/dev/null", "/dev/urandom"]);
+        match self {
+            Self::Link => Paths {
+                read,
+                // It runs nft.
+                execute: list(&["/usr", "/bin", "/sbin", "/lib", "/lib64"]),
+                write: [
+                    list(&["/proc/sys/net", "/dev/null"]),
+                    vec![run.join("link"), state.join("settings")],
+                ]
+                .concat(),
+                sockets: vec![state.to_owned()],
+            },
+            Self::Node => Paths {
+                read: [read, list(&["/usr", "/lib", "/lib64"])].concat(),
+                execute: Vec::new(),
+                write: vec![state.to_owned(), "/dev/null".into()],
+                sockets: Vec::new(),
+            },
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kith_core::machine::Machine as _;
 use kith_core::time::Instant;
@@ -9,11 +10,15 @@ use kith_model::daemon::{DaemonId, DaemonSeen, DaemonWish};
 use kith_model::role::{Report, RoleState, RoleStatus, Supervision};
 use kith_role::clock::SystemClock;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
+use crate::logs::Logs;
+use crate::logs::pump::{Source, pump};
 use crate::policy::{Event, Order, Policy, Rules};
 use crate::process::{Process, Recipe, Sign};
 use crate::roles::Role;
 use crate::run::chain;
+use crate::safe::SafeMode;
 
 /// What a role makes the supervisor do.
 #[derive(Debug)]
@@ -55,6 +60,10 @@ pub(crate) struct Parts {
     pub(crate) stops: watch::Receiver<u32>,
     /// How the daemons are.
     pub(crate) daemons: watch::Receiver<Arc<[DaemonSeen]>>,
+    /// Where it is heard what it says for the log.
+    pub(crate) logs: Logs,
+    /// Whether settings are left aside. A role without one gives up when it fails too often.
+    pub(crate) safe_mode: SafeMode,
 }
 
 /// One role being looked after.
@@ -69,7 +78,16 @@ pub(crate) struct Watch {
     status: RoleStatus,
     /// What the process said before it ended.
     complaint: Option<String>,
+    /// Changes of safe mode.
+    safe_mode: watch::Receiver<Option<String>>,
+    /// Whether the process was started in safe mode.
+    safe: bool,
+    /// What read the log of this process and those before; each ends with its process.
+    pumps: JoinSet<()>,
 }
+
+/// How long the last words of a role are waited for.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 impl Watch {
     pub(crate) fn new(parts: Parts) -> Self {
@@ -82,6 +100,7 @@ impl Watch {
             last_end: None,
         };
         let policy = Policy::new(parts.rules);
+        let safe_mode = parts.safe_mode.changes();
         let watch = Self {
             parts,
             policy,
@@ -90,6 +109,9 @@ impl Watch {
             heard_stops: 0,
             status,
             complaint: None,
+            safe_mode,
+            safe: false,
+            pumps: JoinSet::new(),
         };
         watch.publish();
         watch
@@ -97,6 +119,13 @@ impl Watch {
 
     /// Looks after the role until it is over.
     pub(crate) async fn run(mut self) -> (Role, End) {
+        let end = self.look_after().await;
+        let last_words = async { while self.pumps.join_next().await.is_some() {} };
+        tokio::time::timeout(LAST_WORDS, last_words).await.ok();
+        (self.parts.role, end)
+    }
+
+    async fn look_after(&mut self) -> End {
         loop {
             while let Some(order) = self.policy.poll_output() {
                 match order {
@@ -104,8 +133,8 @@ impl Watch {
                     Order::Stop => self.stop(),
                     Order::Kill => self.kill(),
                     Order::Alarm => self.alarm(),
-                    Order::GiveUp => return (self.parts.role, self.give_up()),
-                    Order::Finish => return (self.parts.role, End::Requested),
+                    Order::GiveUp => return self.give_up(),
+                    Order::Finish => return End::Requested,
                 }
             }
             self.publish();
@@ -115,6 +144,8 @@ impl Watch {
                 biased;
                 sign = sign_of(&mut self.process) => self.heed(sign).await,
                 Ok(()) = self.parts.stops.changed() => self.hear_stops(),
+                Ok(()) = self.safe_mode.changed() => self.hear_safe_mode(),
+                Some(_) = self.pumps.join_next() => {}
                 () = until(self.parts.clock, self.policy.poll_timeout()) => {
                     self.policy.handle_timeout(self.parts.clock.now());
                 }
@@ -129,14 +160,30 @@ impl Watch {
         }
     }
 
+    /// Link is started anew when safe mode begins or ends, since it alone carries settings out.
+    fn hear_safe_mode(&mut self) {
+        let safe = self.safe_mode.borrow_and_update().is_some();
+        let other = self.parts.role == Role::Link && self.process.is_some() && safe != self.safe;
+        if other && self.status.state != RoleState::Stopping {
+            self.policy.handle_input(self.parts.clock.now(), Event::RestartRequested);
+        }
+    }
+
     async fn start(&mut self) {
         self.status.restarts = self.started;
         self.started += 1;
         self.status.since = self.parts.clock.wall().as_millis();
         self.status.state = RoleState::Starting;
         let daemons = (self.parts.role == Role::Link).then(|| self.parts.daemons.clone());
-        match Process::start(&self.parts.recipe, daemons).await {
-            Ok(process) => {
+        let safe_mode = self.safe_mode.borrow_and_update().clone();
+        self.safe = safe_mode.is_some();
+        match Process::start(&self.parts.recipe, safe_mode, daemons).await {
+            Ok(mut process) => {
+                if let Some(log) = process.log() {
+                    let name = self.parts.role.name().to_owned();
+                    let source = Source { name, named: false };
+                    self.pumps.spawn(pump(log, source, self.parts.logs.clone()));
+                }
                 self.status.pid = process.pid();
                 tracing::debug!(role = %self.parts.role, pid = self.status.pid, "started");
                 self.process = Some(process);
@@ -162,8 +209,15 @@ impl Watch {
         self.process.iter_mut().for_each(Process::kill);
     }
 
+    /// It goes on without the settings, which may be what it fails over.
     fn alarm(&self) {
-        tracing::error!(role = %self.parts.role, "fails too often");
+        let why = self.status.last_end.as_deref().unwrap_or("it ended");
+        let Rules { failures, window, .. } = self.parts.rules;
+        let minutes = window.as_secs() / 60;
+        let role = self.parts.role;
+        self.parts.safe_mode.enter(&format!(
+            "the {role} failed {failures} times within {minutes} minutes; the last time because {why}"
+        ));
     }
 
     fn give_up(&mut self) -> End {
@@ -258,13 +312,12 @@ async fn sign_of(process: &mut Option<Process>) -> Sign {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::path::Path;
 
     use kith_model::daemon::Program;
     use kith_model::network::status::DaemonHealth;
     use kith_model::role::{MAX_MESSAGE, Spawned, Told};
     use kith_role::socket::Channel;
-    use tokio::task::JoinSet;
     use tokio::time::timeout;
 
     use super::*;
@@ -332,9 +385,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_box_on_a_shelf_does_not_give_up() {
-        let mut world = World::of(Role::Link, "dies", Rules { patience: FOREVER, ..Rules::ALONE });
-        world.until(|role| role.restarts >= 5).await;
+    async fn a_box_on_a_shelf_goes_on_in_safe_mode_and_one_before_somebody_gives_up() {
+        let mut world = World::of(Role::Link, "dies-unless-safe", Rules::ALONE);
+        world.until(|role| role.state == RoleState::Ready && role.restarts == 3).await;
+        let reason = world.safe_mode.reason().unwrap();
+        let expected = "the link failed 3 times within 5 minutes; the last time because it ended";
+        assert!(reason.starts_with(expected), "{reason}");
+        // Out of it, it fails again and comes back.
+        world.safe_mode.end();
+        world.until(|role| role.state == RoleState::Ready && role.restarts >= 6).await;
+        assert!(world.safe_mode.reason().is_some());
         world.stop().await;
 
         let mut watched = World::new(Role::Link, "dies", FOREVER);
@@ -350,12 +410,24 @@ mod tests {
         else {
             return;
         };
-        let entered = role::enter_link().unwrap();
+        let entered = role::enter_link(Path::new("/nonexistent"), false).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        if act == "dies-unless-safe" && entered.spawned.safe_mode.is_none() {
+            return;
+        }
         let channel = entered.supervisor;
         runtime.block_on(async {
             perform(&act, Channel::from_fd(channel, MAX_MESSAGE).unwrap()).await;
         });
+    }
+
+    #[tokio::test]
+    async fn what_a_role_says_is_in_the_log_up_to_its_last_words() {
+        let mut world = World::new(Role::Link, "dies-with-words", FOREVER);
+        timeout(FOREVER, world.ended.join_next()).await.unwrap();
+        let page = world.logs.page(None, 99);
+        let words = page.lines.iter().filter(|line| line.text == "last words: \u{fffd}[2J");
+        assert_eq!(words.count(), crate::policy::FAILURES, "{page:?}");
     }
 
     async fn perform(act: &str, channel: Channel) {
@@ -372,6 +444,8 @@ mod tests {
             "wishes" => sender.send(&Report::Daemons(Vec::new()), &[]).await.unwrap(),
             "babbles" => sender.send(&"what?", &[]).await.unwrap(),
             "dies" => return,
+            "dies-with-words" => return eprintln!("last words: \x1b[2J"),
+            "dies-unless-safe" => {}
             other => assert_eq!(other, "echoes"),
         }
         while let Ok(Some((Told::Daemons(seen), _))) = receiver.receive::<Told>().await {
@@ -399,6 +473,9 @@ mod tests {
         board: watch::Receiver<Supervision>,
         stops: watch::Sender<u32>,
         seen: watch::Sender<Arc<[DaemonSeen]>>,
+        logs: Logs,
+        safe_mode: SafeMode,
+        _run: tempfile::TempDir,
     }
 
     impl World {
@@ -412,15 +489,34 @@ mod tests {
             let (stops, stopped) = watch::channel(0);
             let (seen, daemons) = watch::channel(Arc::from([]));
             // The harness is to run this one test; what it shall skip matches none.
-            let arguments = ["--exact", "watch::tests::stand_in", "--skip", &format!("{ACT}{act}")]
-                .map(Into::into)
-                .to_vec();
+            let arguments = [
+                "--exact",
+                "watch::tests::stand_in",
+                "--nocapture",
+                "--skip",
+                &format!("{ACT}{act}"),
+            ]
+            .map(Into::into)
+            .to_vec();
             let recipe = Recipe { arguments, spawned: Spawned::default(), sockets: Vec::new() };
             let clock = SystemClock::start();
-            let parts = Parts { role, clock, recipe, rules, board, news, stops: stopped, daemons };
+            let (logs, run) = (Logs::new(), tempfile::tempdir().unwrap());
+            let safe_mode = SafeMode::resume(run.path());
+            let parts = Parts {
+                role,
+                clock,
+                recipe,
+                rules,
+                board,
+                news,
+                stops: stopped,
+                daemons,
+                logs: logs.clone(),
+                safe_mode: safe_mode.clone(),
+            };
             let mut ended = JoinSet::new();
             ended.spawn(Watch::new(parts).run());
-            Self { ended, news: heard, board: watching, stops, seen }
+            Self { ended, news: heard, board: watching, stops, seen, logs, safe_mode, _run: run }
         }
 
         fn status(&self) -> RoleStatus {

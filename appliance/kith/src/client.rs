@@ -15,6 +15,8 @@ use kith_model::reply::{FileEntry, Reply, Space};
 use kith_model::role::{self, SuperviseAsk, Supervision};
 use kith_role::socket::{self, Channel, ChannelError, ChannelSender, SocketError};
 use kith_supervise::status;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::failure::{Failure, Outcome};
 use crate::progress::Progress;
@@ -150,10 +152,18 @@ impl Client {
 
 /// How the supervisor of `state` and its roles are, if there is one.
 pub(crate) async fn supervision(state: &Path) -> Option<Supervision> {
-    let limit = role::MAX_MESSAGE;
-    let mut channel = socket::connect(state, status::SOCKET, limit).await.ok()?;
-    channel.send(&SuperviseAsk::Status, &[]).await.ok()?;
-    Some(channel.receive::<Supervision>().await.ok()??.0)
+    ask_supervisor(state, SuperviseAsk::Status).await.ok()
+}
+
+/// What the supervisor of `state` answers.
+pub(crate) async fn ask_supervisor<T: Serialize + DeserializeOwned>(
+    state: &Path,
+    ask: SuperviseAsk,
+) -> Outcome<T> {
+    let connected = socket::connect(state, status::SOCKET, role::MAX_MESSAGE).await;
+    let mut channel = connected.map_err(|error| absent(state, error))?;
+    channel.send(&ask, &[]).await.map_err(lost)?;
+    Ok(channel.receive::<T>().await.map_err(lost)?.ok_or_else(hung_up)?.0)
 }
 
 /// The outer failure is ours and ends the import; the inner one is the node's, which may say why.

@@ -14,6 +14,10 @@ pub(crate) enum Failure {
     Usage(String),
     /// No node answers for this state.
     NoNode(PathBuf),
+    /// Nobody drives the network of this state.
+    NoLink(PathBuf),
+    /// A change of the settings was taken back; in words, why.
+    Reverted(String),
     /// There is a supervisor, but its node does not answer; in words, why not.
     NotAnswering(String),
     /// The state belongs to somebody else.
@@ -26,13 +30,14 @@ pub(crate) enum Failure {
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
-    /// The exit code: 1 failure, 2 usage, 4 no node running, 5 permission.
+    /// The exit code: 1 failure, 2 usage, 3 taken back, 4 nobody answers, 5 permission.
     pub(crate) const fn exit_code(&self) -> u8 {
         match self {
             Self::Refused(refusal) => refusal.kind.exit_code(),
             Self::Broken(_) => 1,
             Self::Usage(_) => 2,
-            Self::NoNode(_) | Self::NotAnswering(_) => 4,
+            Self::Reverted(_) => 3,
+            Self::NoNode(_) | Self::NoLink(_) | Self::NotAnswering(_) => 4,
             Self::NotAllowed(_) => 5,
         }
     }
@@ -43,11 +48,19 @@ impl Failure {
             Self::Refused(refusal) => serde_json::json!(refusal.kind),
             Self::Usage(_) => "usage".into(),
             Self::NoNode(_) => "no-node".into(),
+            Self::NoLink(_) => "no-link".into(),
+            Self::Reverted(_) => "reverted".into(),
             Self::NotAnswering(_) => "not-answering".into(),
             Self::NotAllowed(_) => "not-allowed".into(),
             Self::Broken(_) => "failure".into(),
         };
         serde_json::json!({ "error": kind, "message": self.to_string() }).to_string()
+    }
+
+    /// A change was taken back.
+    pub(crate) fn reverted(why: Option<&str>) -> Self {
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        Self::Reverted(format!("the change was taken back{why}"))
     }
 
     /// The node answered something that does not belong to the question.
@@ -65,7 +78,15 @@ impl fmt::Display for Failure {
                 f.write_str(&refusal.message)?;
                 refusal.retry_after.map_or(Ok(()), |s| write!(f, " (try again in {s} seconds)"))
             }
-            Self::Usage(message) | Self::NotAnswering(message) => f.write_str(message),
+            Self::Usage(message) | Self::NotAnswering(message) | Self::Reverted(message) => {
+                f.write_str(message)
+            }
+            Self::NoLink(state) => write!(
+                f,
+                "nobody drives the network of {}: start it with kith run. Where the system looks after \
+                 the network there is nothing to set",
+                state.display()
+            ),
             Self::NoNode(state) => {
                 write!(f, "no node is running on {}: start it with kith run", state.display())
             }

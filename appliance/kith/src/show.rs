@@ -140,6 +140,13 @@ fn date(time: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// A time in milliseconds since 1970, in UTC, as `2026-11-20 08:42:00.250Z`.
+pub(crate) fn moment(time: u64) -> String {
+    let (seconds, millis) = (time / 1_000 % 86_400, time % 1_000);
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{} {hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z", date(time))
+}
+
 /// The present, in milliseconds since 1970.
 pub(crate) fn now() -> u64 {
     #[expect(clippy::disallowed_methods, reason = "only to say how long ago something was")]

@@ -6,7 +6,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -57,12 +57,22 @@ pub enum SocketError {
     },
 }
 
-/// Takes connections of this user and of root.
+/// Takes connections of this user and of root, and of guests if there are any.
 #[derive(Debug)]
 pub struct Listener {
     inner: UnixListener,
     limit: usize,
     uid: u32,
+    guests: Vec<u32>,
+}
+
+/// Other users who may connect, and the group they share.
+#[derive(Clone, Copy, Debug)]
+pub struct Guests<'a> {
+    /// The group that may open the socket.
+    pub group: u32,
+    /// The users of it who are let in.
+    pub users: &'a [u32],
 }
 
 /// Listens on the socket `name` in `directory`, readable and writable by this user alone, for messages
@@ -72,6 +82,19 @@ pub struct Listener {
 /// # Errors
 /// [`SocketError`].
 pub fn bind(directory: &Path, name: &str, limit: usize) -> Result<Listener, SocketError> {
+    bind_for(directory, name, limit, None)
+}
+
+/// As [`bind`], for `guests` as well.
+///
+/// # Errors
+/// [`SocketError`], also when this process may not give the socket to the guests' group.
+pub fn bind_for(
+    directory: &Path,
+    name: &str,
+    limit: usize,
+    guests: Option<Guests<'_>>,
+) -> Result<Listener, SocketError> {
     let path = directory.join(name);
     let directory = open(directory)?;
     let failed = |source: io::Error| SocketError::Io { path: path.clone(), source };
@@ -86,9 +109,13 @@ pub fn bind(directory: &Path, name: &str, limit: usize) -> Result<Listener, Sock
     // Renaming over the stale socket leaves no moment without one, nor one with another's mode.
     let fresh = through(&directory, &format!(".{name}.{}", std::process::id()));
     let inner = listen_at(&fresh).map_err(failed)?;
+    if let Some(Guests { group, .. }) = guests {
+        open_to(&fresh, group).map_err(failed)?;
+    }
     std::fs::rename(&fresh, &target).map_err(failed)?;
     let inner = UnixListener::from_std(inner.into()).map_err(failed)?;
-    Ok(Listener { inner, limit, uid: geteuid().as_raw() })
+    let guests = guests.map(|guests| guests.users.to_vec()).unwrap_or_default();
+    Ok(Listener { inner, limit, uid: geteuid().as_raw(), guests })
 }
 
 /// Connects to the socket `name` in `directory`, for messages of at most `limit` bytes.
@@ -121,7 +148,7 @@ impl Listener {
         loop {
             let (stream, _) = self.inner.accept().await?;
             let uid = stream.peer_cred()?.uid();
-            if is_welcome(uid, self.uid) {
+            if is_welcome(uid, self.uid) || self.guests.contains(&uid) {
                 return Ok(Channel::new(stream, self.limit));
             }
             warn!(uid, "another user was turned away from the socket");
@@ -164,6 +191,12 @@ fn listen_at(path: &Path) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// The file of a socket takes neither owner nor, after the umask, mode from the socket.
+fn open_to(path: &Path, group: u32) -> io::Result<()> {
+    std::os::unix::fs::chown(path, None, Some(group))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))
+}
+
 /// Whether somebody listens; a full queue is somebody's too.
 fn is_live(path: &Path) -> io::Result<bool> {
     let probe = unix_socket()?;
@@ -176,8 +209,6 @@ fn is_live(path: &Path) -> io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[tokio::test]
@@ -187,6 +218,18 @@ mod tests {
         let mode = std::fs::metadata(state.path().join("node.sock")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[tokio::test]
+    async fn a_socket_for_guests_is_open_to_their_group_and_lets_in_only_whom_it_names() {
+        let state = tempfile::tempdir().unwrap();
+        let group = nix::unistd::getegid().as_raw();
+        let guests = Guests { group, users: &[4_242] };
+        let listener = bind_for(state.path(), "node.sock", 9, Some(guests)).unwrap();
+        let mode = std::fs::metadata(state.path().join("node.sock")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        assert_eq!(listener.guests, [4_242]);
+        assert!(bind(state.path(), "other.sock", 9).unwrap().guests.is_empty());
     }
 
     #[tokio::test]

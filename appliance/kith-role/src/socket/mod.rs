@@ -26,7 +26,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 pub use handover::{HandoverError, receive_sockets, send_sockets, tcp_listener, udp_socket};
-pub use listen::{Listener, SocketError, bind, connect};
+pub use listen::{Guests, Listener, SocketError, bind, bind_for, connect};
 
 /// Descriptors that one message may carry.
 pub const MAX_DESCRIPTORS: usize = 64;

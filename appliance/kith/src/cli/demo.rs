@@ -13,7 +13,6 @@ use clap::Args;
 use kith_model::command::Command;
 use kith_model::control::Place;
 use kith_model::reply::Reply;
-use kith_model::role::Spawned;
 use kith_supervise::signals::Signals;
 use kith_supervise::{Announcement, Options, SuperviseError, Supervisor};
 use serde::Serialize;
@@ -128,7 +127,7 @@ fn home() -> anyhow::Result<TempDir> {
 fn options(state: &Path) -> Options {
     // On loopback only: a demonstration is nobody else's business.
     let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    Options { state: state.to_owned(), run: None, panel: None, listen, spawned: Spawned::default() }
+    Options { state: state.to_owned(), listen, ..Options::default() }
 }
 
 /// Waits until every box has ended; the end of one that failed ends them all.

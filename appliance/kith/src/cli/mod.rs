@@ -8,23 +8,37 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use kith_model::command::Command;
 use kith_model::reply::Reply;
+use kith_supervise::logs::Logs;
 
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
+use crate::link::Link;
 use crate::show;
 
 mod account;
+mod apply;
 mod board;
+mod changes;
+mod clients;
+mod config;
+mod confirm;
 mod demo;
 mod files;
+mod get;
 mod invite;
 mod join;
+mod logs;
+mod network;
 mod peers;
 mod role;
 mod run;
+mod safe_mode;
+mod set;
+mod settings;
 mod space;
 mod status;
 mod store;
+mod survey;
 mod token;
 
 /// A neighbourhood in a box: notices and files that neighbours share, box to box, without a cloud.
@@ -81,8 +95,36 @@ pub(crate) enum Verb {
     Account(account::Account),
     /// Tokens for programs that use the API
     Token(token::Token),
+    /// How the network is
+    Network(network::Network),
+    /// The devices of household and visitors
+    Clients(clients::Clients),
+    /// Listen for other networks
+    Survey(survey::Survey),
+    /// The settings as lines
+    Show(settings::Show),
+    /// One value of the settings
+    Get(get::Get),
+    /// Put values into your draft of the settings
+    Set(set::Set),
+    /// What your draft would change
+    Changes(changes::Changes),
+    /// Make your draft hold
+    Apply(apply::Apply),
+    /// Keep the change that waits
+    Confirm(confirm::Confirm),
+    /// Take the change that waits back
+    Revert(confirm::Revert),
+    /// Wait longer for the confirmation
+    Extend(confirm::Extend),
+    /// The settings as one document
+    Config(config::Config),
     /// Check or repair what is on the disk
     Store(store::Store),
+    /// What the box and its daemons said lately
+    Logs(logs::LogsVerb),
+    /// Safe mode: the settings left aside because something failed too often
+    SafeMode(safe_mode::SafeMode),
     /// Start three boxes with some content, to look around
     Demo(demo::Demo),
     /// What the supervisor starts; not for people
@@ -103,11 +145,11 @@ pub(crate) fn parse() -> Cli {
 }
 
 /// Does what was asked.
-pub(crate) fn carry_out(cli: Cli) -> Outcome {
+pub(crate) fn carry_out(cli: Cli, logs: Option<Logs>) -> Outcome {
     let desk = Desk { state: cli.global.state()?, json: cli.global.json };
     match cli.verb {
         Verb::Role(verb) => verb.carry_out(desk.state),
-        Verb::Run(verb) => wait_for(verb.carry_out(desk.state)),
+        Verb::Run(verb) => wait_for(verb.carry_out(desk.state, logs)),
         Verb::Status(verb) => wait_for(verb.carry_out(&desk)),
         Verb::Peers(verb) => wait_for(verb.carry_out(&desk)),
         Verb::Invite(verb) => wait_for(verb.carry_out(&desk)),
@@ -118,7 +160,21 @@ pub(crate) fn carry_out(cli: Cli) -> Outcome {
         Verb::Space(verb) => wait_for(verb.carry_out(&desk)),
         Verb::Account(verb) => wait_for(verb.carry_out(&desk)),
         Verb::Token(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Network(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Clients(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Survey(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Show(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Get(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Set(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Changes(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Apply(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Confirm(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Revert(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Extend(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::Config(verb) => wait_for(verb.carry_out(&desk)),
         Verb::Store(verb) => verb.carry_out(&desk),
+        Verb::Logs(verb) => wait_for(verb.carry_out(&desk)),
+        Verb::SafeMode(verb) => wait_for(verb.carry_out(&desk)),
         Verb::Demo(verb) => wait_for(verb.carry_out(desk.json)),
     }
 }
@@ -136,6 +192,19 @@ impl Desk {
         Client::connect(&self.state).await
     }
 
+    /// A connection to whoever drives the network; the node may be down.
+    pub(crate) async fn link(&self) -> Outcome<Link> {
+        Link::connect(&self.state).await
+    }
+
+    /// Says that something is done.
+    pub(crate) fn say(&self, words: &str) -> Outcome {
+        if self.json {
+            return show::print_json(&serde_json::json!({ "done": true }));
+        }
+        show::print(&format!("{}\n", show::plain(words)))
+    }
+
     /// Gives a command that only answers that it is done, and says so in `words`.
     pub(crate) async fn done(&self, command: Command, words: &str) -> Outcome {
         self.finish(&mut self.connect().await?, command, words).await
@@ -149,10 +218,7 @@ impl Desk {
         words: &str,
     ) -> Outcome {
         let Reply::Done = client.command(command).await? else { return Err(Failure::off_topic()) };
-        if self.json {
-            return show::print_json(&serde_json::json!({ "done": true }));
-        }
-        show::print(&format!("{}\n", show::plain(words)))
+        self.say(words)
     }
 }
 

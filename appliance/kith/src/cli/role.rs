@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use kith_model::daemon::{DaemonId, Program};
 use kith_model::settings::values::InterfaceName;
 use kith_node::{Options, Switches};
 use kith_supervise::daemons::exec::{Task, exec_daemon};
@@ -81,9 +82,18 @@ impl Role {
     }
 }
 
-fn carry_out_link(state: &Path) -> Outcome {
+impl ExecDaemon {
+    /// Returns only when it fails.
+    fn carry_out(self) -> anyhow::Error {
+        let Self { program, instance, generation, run, group, drop } = self;
+        let id = DaemonId { program, instance };
+        anyhow::Error::new(exec_daemon(&Task { id, generation, run, group, drop }))
+    }
+}
+
+fn carry_out_link(state: &Path, drop: bool) -> Outcome {
     let Entered { spawned, supervisor } =
-        role::enter_link().context("the link role cannot begin")?;
+        role::enter_link(state, drop).context("the link role cannot begin")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

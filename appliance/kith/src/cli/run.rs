@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use kith_model::role::{Mode, Spawned};
+use kith_supervise::logs::Logs;
 use kith_supervise::signals::Signals;
 use kith_supervise::{Options, Supervisor};
 use tokio::sync::mpsc;
@@ -36,6 +37,12 @@ pub(crate) struct Run {
     /// Where it keeps what lasts until the next boot [default: run in the state, or /run/kith]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// Daemons run on when the box is stopped, and are found again by the next start
+    #[arg(long)]
+    keep_daemons: bool,
+    /// For labs only: on an appliance, roles and daemons stay root
+    #[arg(long, hide = true)]
+    no_privilege_drop: bool,
     /// For crash tests only: do not synchronise files
     #[arg(long, hide = true)]
     no_fsync: bool,
@@ -67,7 +74,7 @@ impl From<Profile> for Mode {
 }
 
 impl Run {
-    pub(crate) async fn carry_out(self, state: PathBuf) -> Outcome {
+    pub(crate) async fn carry_out(self, state: PathBuf, logs: Option<Logs>) -> Outcome {
         let mut signals = Signals::listen().context("cannot catch signals")?;
         let spawned = Spawned {
             hosts: self.hosts,
@@ -77,7 +84,16 @@ impl Run {
             ..Spawned::default()
         };
         let run = self.run.map(std::path::absolute).transpose().context("cannot use --run")?;
-        let options = Options { state, run, panel: self.panel, listen: self.listen, spawned };
+        let options = Options {
+            state,
+            run,
+            panel: self.panel,
+            listen: self.listen,
+            spawned,
+            keep_privileges: self.no_privilege_drop,
+            keep_daemons: self.keep_daemons,
+            logs,
+        };
         let supervisor = Supervisor::prepare(options).map_err(anyhow::Error::new)?;
         let (stop, stops) = mpsc::channel(1);
         let announce = |announcement: &_| {

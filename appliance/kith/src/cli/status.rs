@@ -2,6 +2,8 @@
 
 use clap::Args;
 use kith_model::command::Command;
+use kith_model::daemon::DaemonSeen;
+use kith_model::network::status::DaemonHealth;
 use kith_model::reply::Reply;
 use kith_model::role::{RoleStatus, Supervision};
 use kith_model::status::{Status as Snapshot, Transfer};
@@ -52,9 +54,14 @@ fn sentences(now: u64, status: &Snapshot, supervision: Option<&Supervision>) -> 
     lines.push(format!("  {}", peers(status)));
     lines.push(format!("  {}", store(status)));
     lines.extend(status.transfers.iter().map(|transfer| format!("  {}", moving(transfer))));
+    lines.extend(supervision.and_then(|s| s.safe_mode.as_deref()).map(safe_mode));
+    let daemons = supervision.into_iter().flat_map(|s| &s.daemons);
+    lines.extend(daemons.filter_map(daemon).map(|line| format!("! {line}")));
+    lines.extend(supervision.into_iter().flat_map(|s| &s.notes).map(|note| format!("  {note}")));
     let restarted = supervision.into_iter().flat_map(|s| &s.roles).filter(|role| role.restarts > 0);
     lines.extend(restarted.map(|role| format!("  {}", restarts(role))));
-    if status.alerts.is_empty() {
+    let troubled = lines.iter().any(|line| line.starts_with('!'));
+    if status.alerts.is_empty() && !troubled {
         lines.push("  All is well.".to_owned());
     }
     lines.extend(
@@ -111,8 +118,27 @@ fn restarts(role: &RoleStatus) -> String {
     format!("The {} was started again {times}; the last time because {last}.", role.role)
 }
 
+fn safe_mode(why: &str) -> String {
+    format!("! Safe mode: the settings are left aside, because {why}. Then: kith safe-mode end")
+}
+
+/// A daemon that is not as it should be.
+fn daemon(daemon: &DaemonSeen) -> Option<String> {
+    let id = &daemon.id;
+    let how = match daemon.state {
+        DaemonHealth::Starting | DaemonHealth::Running => return None,
+        DaemonHealth::Hung => "does not answer and is being replaced",
+        DaemonHealth::Waiting => "ended and is started again",
+        DaemonHealth::Missing => "cannot be started",
+        DaemonHealth::Failing => "ended too often; it is tried once a minute",
+    };
+    let why = daemon.error.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+    Some(format!("{id} {how}{why}."))
+}
+
 #[cfg(test)]
 mod tests {
+    use kith_model::daemon::{DaemonId, Program};
     use kith_model::role::RoleState;
     use kith_model::status::{Alert, AlertKind, StoreStatus};
 
@@ -147,7 +173,7 @@ Maple Harbour, maple harbour one two three four
             restarts: 2,
             last_end: Some("it was killed by signal 9".to_owned()),
         };
-        let supervision = Supervision { pid: 1, since: 0, roles: vec![role] };
+        let supervision = Supervision { roles: vec![role], ..Supervision::default() };
         let shown = sentences(120_000, &status, Some(&supervision));
         let end = "\
   The node was started again 2 times; the last time because it was killed by signal 9.
@@ -155,6 +181,34 @@ Maple Harbour, maple harbour one two three four
 ";
         assert!(shown.ends_with(end), "{shown}");
         assert!(!shown.contains("All is well") && !shown.contains("claim"), "{shown}");
+    }
+
+    #[test]
+    fn safe_mode_and_daemons_that_fail_are_said() {
+        let seen = |instance: &str, state, error: Option<&str>| DaemonSeen {
+            id: DaemonId { program: Program::Hostapd, instance: instance.parse().unwrap() },
+            generation: 1,
+            pid: None,
+            state,
+            restarts: 0,
+            error: error.map(str::to_owned),
+        };
+        let supervision = Supervision {
+            safe_mode: Some("the link failed 3 times".to_owned()),
+            daemons: vec![
+                seen("phy0", DaemonHealth::Running, None),
+                seen("phy1", DaemonHealth::Missing, Some("hostapd is not on this machine")),
+            ],
+            ..Supervision::default()
+        };
+        let shown = sentences(120_000, &fresh(), Some(&supervision));
+        for line in [
+            "! Safe mode: the settings are left aside, because the link failed 3 times.",
+            "! hostapd for phy1 cannot be started (hostapd is not on this machine).",
+        ] {
+            assert!(shown.contains(line), "{shown}");
+        }
+        assert!(!shown.contains("phy0") && !shown.contains("All is well"), "{shown}");
     }
 
     fn fresh() -> Snapshot {
