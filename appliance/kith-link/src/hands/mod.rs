@@ -1,6 +1,8 @@
 //! What carries out steps and looks at the world: the real hands here, simulated ones in
 //! [`crate::simulated`]. They decide nothing.
 
+pub mod real;
+
 use std::net::IpAddr;
 use std::time::Duration;
 

@@ -1,0 +1,221 @@
+//! The real hands: Linux, by netlink, files and the sockets of daemons.
+//!
+//! They need `CAP_NET_ADMIN` and nothing else: no other capability, no shell, and no program but `nft`,
+//! which inherits that capability (`ambient`).
+//!
+//! ```text
+//! netlink ── links, addresses, routes, neighbours          rtnetlink
+//!     └───── generic ── batadv, wifi                       generic netlink
+//!     └───── nft (generation) ── program (nft -f -)        netfilter
+//! files, leases, sysctl      ctrl (hostapd, wpa_supplicant)      dhcpcd (hook)      supervisor
+//!
+//! all of them -> look -> Seen        Step -> perform -> one of them        watch -> Event::Changed
+//! ```
+
+mod addresses;
+mod attributes;
+mod batadv;
+mod clients;
+mod ctrl;
+pub mod dhcpcd;
+mod files;
+mod generic;
+mod leases;
+mod links;
+mod look;
+mod neighbours;
+mod netlink;
+mod nft;
+mod perform;
+mod probe;
+mod program;
+mod routes;
+mod supervisor;
+mod sysctl;
+mod watch;
+pub mod wifi;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use kith_model::daemon::{DaemonId, Program};
+use kith_model::network::ask::Heard;
+use kith_model::role::Report;
+use kith_role::clock::SystemClock;
+use kith_role::socket::Channel;
+
+use self::dhcpcd::{DhcpEvent, DhcpSocket, Offers};
+use self::files::Files;
+use self::generic::Generic;
+use self::netlink::{Netlink, NetlinkError};
+use self::nft::Nft;
+pub use self::supervisor::Reporter;
+use self::supervisor::Supervisor;
+use self::sysctl::Sysctls;
+use self::watch::Watch;
+use self::wifi::Meters;
+use super::{Event, Hands, HandsError};
+use crate::seen::Seen;
+use crate::step::Step;
+
+/// What the hands need to begin.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// `RUN/link`, which is there: this user's, with the group of all daemons, handed on (setgid).
+    pub folder: &'a Path,
+    /// The group of each daemon that has one of its own which this process is in too: then its secrets
+    /// are readable to it alone.
+    pub groups: BTreeMap<Program, u32>,
+    /// The channel to the supervisor; nothing for hands that only look.
+    pub supervisor: Option<Channel>,
+    /// The clock of this process.
+    pub clock: SystemClock,
+}
+
+/// The hands.
+#[derive(Debug)]
+pub struct RealHands {
+    route: Netlink,
+    generic: Generic,
+    nft: Nft,
+    files: Files,
+    sysctls: Sysctls,
+    meters: Meters,
+    watch: Watch,
+    dhcp: Option<DhcpSocket>,
+    offers: Offers,
+    /// An event whose device's address is still being asked for.
+    offered: Option<DhcpEvent>,
+    supervisor: Option<Supervisor>,
+    probes: u16,
+    clock: SystemClock,
+}
+
+impl RealHands {
+    /// Takes hold. Has to be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When `RUN/link` is not there or the kernel gives no sockets.
+    pub async fn start(setup: Setup<'_>) -> Result<Self, HandsError> {
+        let shown = setup.folder.display();
+        let files = Files::open(setup.folder, setup.groups)
+            .map_err(|error| HandsError::File(format!("{shown} cannot be opened: {error}")))?;
+        let no_socket = |error| HandsError::Refused(format!("no netlink socket: {error}"));
+        let mut generic = Generic::open().map_err(no_socket)?;
+        let watch = Watch::open(&mut generic, files.folder()).await;
+        let mut sysctls = Sysctls::default();
+        let mut dhcp = None;
+        let supervisor = setup.supervisor.map(Supervisor::new);
+        // Hands that only look change nothing.
+        if supervisor.is_some() {
+            probe::allow(&mut sysctls);
+            let bound = DhcpSocket::bind(files.folder());
+            let socket = |error| HandsError::File(format!("{shown} takes no socket: {error}"));
+            dhcp = Some(bound.map_err(socket)?);
+        }
+        Ok(Self {
+            route: Netlink::open(netlink_sys::protocols::NETLINK_ROUTE).map_err(no_socket)?,
+            generic,
+            nft: Nft::open(),
+            files,
+            sysctls,
+            meters: Meters::default(),
+            watch,
+            dhcp,
+            offers: Offers::default(),
+            offered: None,
+            supervisor,
+            probes: 0,
+            clock: setup.clock,
+        })
+    }
+
+    /// What tells the supervisor that the role is alive and well, if there is one.
+    #[must_use]
+    pub fn reporter(&self) -> Option<Reporter> {
+        self.supervisor.as_ref().map(Supervisor::reporter)
+    }
+
+    /// The offer that an event makes. The event stays until its device's address is known.
+    async fn offer(&mut self) -> Option<Event> {
+        let device = self.offered.as_ref()?.device.clone();
+        let link = links::find(&mut self.route, device.as_str()).await;
+        let mac = link.ok().flatten().and_then(|link| link.mac);
+        let (device, offer) = self.offers.take(self.offered.take()?, mac);
+        Some(Event::Offered { device, offer })
+    }
+}
+
+impl Hands for RealHands {
+    async fn look(&mut self) -> Result<Seen, HandsError> {
+        self.see().await
+    }
+
+    async fn perform(&mut self, step: &Step) -> Result<(), HandsError> {
+        self.do_step(step).await
+    }
+
+    async fn survey(&mut self) -> Result<Vec<Heard>, HandsError> {
+        wifi::survey(&mut self.generic, &mut self.route).await
+    }
+
+    async fn probe(&mut self, device: &str, target: IpAddr) -> Option<Duration> {
+        self.probes = self.probes.wrapping_add(1);
+        probe::probe(device, target, self.probes).await
+    }
+
+    async fn answers(&mut self, daemon: &DaemonId) -> bool {
+        if ctrl::has_socket(daemon.program) {
+            return ctrl::answers(&self.files, daemon).await;
+        }
+        let seen = self.supervisor.as_ref().and_then(|s| s.daemons().get(daemon));
+        seen.is_some_and(|daemon| daemon.pid.is_some())
+    }
+
+    async fn report_hung(&mut self, daemon: &DaemonId) {
+        if let Err(error) = self.report(Report::Hung(daemon.clone())).await {
+            tracing::error!(%error, "nobody hears that {daemon} hangs");
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.offer().await {
+                return event;
+            }
+            let (watch, dhcp) = (&mut self.watch, self.dhcp.as_ref());
+            let told = async {
+                match &mut self.supervisor {
+                    Some(supervisor) => supervisor.listen().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let offered = async {
+                match dhcp {
+                    Some(dhcp) => dhcp.receive().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = watch.listen() => return Event::Changed,
+                there = told => {
+                    return if there { Event::Changed } else { Event::SupervisorGone };
+                }
+                offered = offered => match offered {
+                    Ok(event) => self.offered = Some(event),
+                    Err(error) => {
+                        tracing::error!(%error, "the socket of dhcpcd failed; it is made anew");
+                        self.dhcp = DhcpSocket::bind(self.files.folder()).ok();
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A refusal of the kernel in words.
+fn words(error: NetlinkError) -> HandsError {
+    HandsError::Refused(error.to_string())
+}
