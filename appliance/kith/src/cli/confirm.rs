@@ -11,7 +11,7 @@ use crate::{link, show};
 /// Keep the change that waits
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  kith confirm\n  kith confirm 2TVhVG3kD0\n\n\
-                        kith apply leaves the token in $XDG_RUNTIME_DIR, or in the state where there is \
+                        The token of kith apply is left in $XDG_RUNTIME_DIR, or in the state where there is \
                         none, readable by you alone.")]
 pub(crate) struct Confirm {
     /// The token that kith apply showed, if somebody else applied the change
