@@ -47,7 +47,8 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     let ipv6 = made::mesh_ipv6(id, key);
     desired.addresses.insert((MESH.to_owned(), address.into()));
     desired.addresses.insert((MESH.to_owned(), ipv6.into()));
-    for people in [scene.settings.lan.address, scene.settings.guest.address] {
+    let guest = scene.guest.then_some(scene.settings.guest.address);
+    for people in std::iter::once(scene.settings.lan.address).chain(guest) {
         if overlap(people, address) {
             desired.problem(
                 "mesh-overlap",

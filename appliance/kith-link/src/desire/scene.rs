@@ -18,7 +18,6 @@ use crate::names::RUN;
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) profile: &'a Profile,
     pub(super) facts: &'a Facts,
     /// The box's key; nothing until the node has said it.
     pub(super) key: Option<&'a [u8; 32]>,
@@ -72,7 +71,6 @@ impl<'a> Scene<'a> {
         let lan_ports = lan_ports(settings, profile, &ports, &taken, problems);
         let mut scene = Self {
             settings,
-            profile,
             facts,
             key: Some(&facts.node_key).filter(|key| **key != [0; 32]),
             lan_ports,

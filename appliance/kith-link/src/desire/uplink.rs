@@ -150,7 +150,8 @@ fn settle(way: &mut Way<'_>, settings: &Settings, facts: &Facts, problems: &mut 
         way.offer.router6 = None;
         way.offer.prefix = None;
     }
-    let own = [settings.lan.address, settings.guest.address];
+    let guest = settings.wifi.guest.enabled.then_some(settings.guest.address);
+    let own: Vec<Ipv4Net> = std::iter::once(settings.lan.address).chain(guest).collect();
     let offered = way.offer.ipv4;
     if let Some(clash) = own.iter().find(|own| offered.is_some_and(|net| overlap(**own, net))) {
         let message = format!(

@@ -9,7 +9,7 @@ use kith_link::desire::desire;
 use kith_link::desired::Desired;
 use kith_link::facts::Facts;
 use kith_link::plan::plan;
-use kith_link::seen::Seen;
+use kith_link::seen::{Seen, SeenKind, SeenLink};
 use kith_model::profile::Profile;
 use kith_model::settings::Settings;
 
@@ -64,7 +64,7 @@ pub(crate) fn rendered(case: &Case) -> BTreeMap<String, String> {
     }
     out.insert("ruleset.nft".into(), desired.ruleset.clone());
     out.insert("kernel.txt".into(), kernel(&desired));
-    out.insert("steps.txt".into(), steps(&desired));
+    out.insert("steps.txt".into(), steps(&desired, &case.facts));
     out
 }
 
@@ -110,8 +110,26 @@ fn kernel(desired: &Desired) -> String {
     out
 }
 
-/// The way there from nothing.
-fn steps(desired: &Desired) -> String {
-    let steps = plan(desired, &Seen::default());
+/// The way there on a machine on which nothing was set up yet.
+fn steps(desired: &Desired, facts: &Facts) -> String {
+    let steps = plan(desired, &bare(facts));
     steps.iter().map(|step| format!("{step}\n")).collect()
+}
+
+/// A machine on which nothing was set up yet: its ports, switched off.
+pub(crate) fn bare(facts: &Facts) -> Seen {
+    let port = SeenLink {
+        index: 2,
+        kind: SeenKind::Port,
+        mac: None,
+        up: false,
+        carrier: false,
+        master: None,
+        mtu: 1_500,
+        isolated: false,
+        received_bytes: 0,
+        sent_bytes: 0,
+    };
+    let links = facts.ports.iter().map(|name| (name.clone(), port.clone())).collect();
+    Seen { links, ..Seen::default() }
 }
