@@ -101,15 +101,15 @@ impl Host {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Everything that runs in it, by the numbers that the lab uses, with its name.
+    /// Everything that runs in it, by the numbers that the lab uses, with its command line.
     pub(crate) fn processes(&self) -> Vec<(u32, String)> {
         let namespace = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
         let own = namespace(self.first);
-        let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let words = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let all = fs::read_dir("/proc").into_iter().flatten().flatten();
         all.filter_map(|p| p.file_name().to_str()?.parse().ok())
             .filter(|pid| own.is_some() && namespace(*pid) == own)
-            .map(|pid| (pid, name(pid).trim().to_owned()))
+            .map(|pid| (pid, String::from_utf8_lossy(&words(pid)).replace('\0', " ")))
             .collect()
     }
 

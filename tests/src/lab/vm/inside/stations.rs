@@ -46,10 +46,9 @@ fn read(dump: &str) -> Vec<Station> {
             stations.push(Station { mac, facts: BTreeMap::new() });
         } else if let (Some(station), Some((name, value))) =
             (stations.last_mut(), line.split_once(':'))
+            && KEPT.contains(&name.trim())
         {
-            if KEPT.contains(&name.trim()) {
-                station.facts.insert(name.trim().to_owned(), value.trim().to_owned());
-            }
+            station.facts.insert(name.trim().to_owned(), value.trim().to_owned());
         }
     }
     stations

@@ -29,6 +29,8 @@ pub(crate) fn play(lab: &mut Lab) -> Result<()> {
             machines(lab, &mut stage)?;
             internet(lab, &stage)?;
             let boxes = start(lab, &stage)?;
+            privileges(lab, &boxes)?;
+            hung(lab, &boxes)?;
             before_the_cut(lab, &boxes)
         }
         2 => after_the_cut(lab, &stage),
@@ -66,7 +68,9 @@ fn machines(lab: &mut Lab, stage: &mut Stage) -> Result<()> {
         let [_, b, c] = &stage.hosts[..] else { bail!("three boxes") };
         let mut in_b = b.spawn(Path::new("/bin/sleep"), &["600"])?;
         let _in_c = c.spawn(Path::new("/bin/sleep"), &["600"])?;
-        let sleeps = |all: &[(u32, String)]| all.iter().filter(|(_, n)| n == "sleep").count();
+        let sleeps = |all: &[(u32, String)]| {
+            all.iter().filter(|(_, words)| words.contains("sleep 600")).count()
+        };
         let all = stage::eventually(|| c.processes(), |all| sleeps(all) == 1)?;
         stage.pull_and_start("C")?;
         let left: Vec<_> =
@@ -119,6 +123,37 @@ fn start<'a>(lab: &mut Lab, stage: &'a Stage) -> Result<Vec<Product<'a>>> {
     })?;
     ensure!(boxes.len() == stage.hosts.len(), "no story without three boxes");
     Ok(boxes)
+}
+
+/// What the kernel lets each role do.
+fn privileges(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let done = "/proc/PID/status of A's roles";
+    let expected =
+        "users of their own, not root; link may CAP_NET_ADMIN, node nothing; no new ones";
+    lab.check("a role can do its work and no more", done, expected, || {
+        let first = boxes.first().context("a box")?;
+        let (node, link) = (first.rights("node")?, first.rights("link")?);
+        let seen = format!("node {node:?}; link {link:?}");
+        ensure!(node.user != 0 && link.user != 0 && node.user != link.user, "{seen}");
+        ensure!(node.capabilities == 0 && link.capabilities == product::NET_ADMIN, "{seen}");
+        ensure!(node.no_new && link.no_new, "{seen}");
+        Ok(seen)
+    })?;
+    Ok(())
+}
+
+/// A role that neither ends nor works is the supervisor's to end.
+fn hung(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    for role in product::ROLES {
+        let done = format!("SIGSTOP to A's {role}");
+        let expected = "another process in its place, and the box answers";
+        lab.check(&format!("a hung {role} is replaced"), &done, expected, || {
+            let took = first.replaced(role, "STOP")?;
+            Ok(format!("after {:.1} s", took.as_secs_f32()))
+        })?;
+    }
+    Ok(())
 }
 
 /// Ends the machine between two instructions, when a notice and a file were acknowledged.
