@@ -1,7 +1,7 @@
 //! Properties of the settings document: nothing that is read, edited, shown or compared breaks a promise,
 //! whatever it is made of.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may panic too")]
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,9 @@ use kith_model::settings::text::{parse, render};
 use kith_model::settings::{Settings, check, differ, edit, impact, mask, migrate, show};
 use proptest::prelude::*;
 use proptest::sample::select;
+
+#[path = "../../../tests/fuzz/operator.rs"]
+mod operator;
 
 const FULL: &str = include_str!("../src/settings/full.toml");
 
@@ -243,4 +246,27 @@ fn the_secrets_are_in_what_is_not_masked() {
     assert!(SECRETS[..3].iter().all(|secret| text.contains(secret)), "{text}");
     assert!(SECRETS.iter().all(|secret| !mask::masked(&text).unwrap().contains(secret)));
     assert_eq!(parse(&render(&Settings::default())), Ok(Settings::default()));
+}
+
+/// What the fuzzer starts from, and copies of it with a byte cut, doubled or changed.
+#[test]
+fn seeds_of_the_fuzzer_are_taken_and_broken_copies_break_no_promise() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let seeds = std::fs::read_dir(folder.join("../../tests/fuzz/seeds_operator/settings")).unwrap();
+    let (mut taken, mut tried) = (0, 0);
+    for seed in seeds {
+        let path = seed.unwrap().path();
+        let seed = std::fs::read(&path).unwrap();
+        assert!(operator::settings(&seed), "{} is refused", path.display());
+        for at in (0..seed.len()).step_by(3) {
+            let (mut changed, mut doubled) = (seed.clone(), seed.clone());
+            changed[at] ^= 1 << (at % 7);
+            doubled.insert(at, seed[at]);
+            for broken in [&seed[..at], &seed[at..], &changed, &doubled] {
+                tried += 1;
+                taken += usize::from(operator::settings(broken));
+            }
+        }
+    }
+    assert!(taken > tried / 20 && taken < tried * 9 / 10, "{taken} of {tried} taken");
 }
