@@ -4,32 +4,41 @@ mod boot;
 mod disk;
 mod door;
 mod drive;
+mod offers;
 mod supervisor;
 mod worker;
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use kith_files::{Files, PRIVATE_DIR, RealFiles, Switches, create_dir_durably};
+use kith_model::daemon::Program;
 use kith_model::network::ask::{MAX_MESSAGE, SOCKET};
 use kith_model::profile::{self, Profile};
 use kith_model::role::{Mode, Spawned};
 use kith_role::clock::SystemClock;
 use kith_role::driver::drive;
 use kith_role::socket::{self, SocketError};
+use kith_role::users;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::drive::{Desk, Fact};
+use self::offers::Offers;
 pub use self::supervisor::Supervised;
 use crate::control::{Control, Setup};
+use crate::hands::real::{self, RealHands};
 use crate::hands::{Hands, HandsError};
 use crate::simulated::{SimulatedHands, World};
 use crate::store::{FOLDER, load};
 
 /// Facts that may wait for the machine.
 const FACTS: usize = 64;
+
+/// Where an image says which board it is for: the name of a hardware profile.
+const BOARD: &str = "/etc/kith/board";
 
 /// Why the role cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -68,12 +77,39 @@ pub async fn run(state: &Path, spawned: Spawned, supervisor: OwnedFd) -> Result<
             let world = World::booted(seed(state), &profile);
             role.go(profile, SimulatedHands::new(world, clock), tasks).await
         }
+        Mode::Appliance => {
+            let folder = Path::new(&role.spawned.run).join("link");
+            let supervisor = Some(role.supervised.clone());
+            let setup = real::Setup { folder: &folder, groups: groups(), supervisor, clock };
+            let hands = RealHands::start(setup).await?;
+            role.go(board(), hands, tasks).await
+        }
         // On a machine that is not managed the supervisor starts no link.
-        Mode::Host | Mode::Appliance => {
-            let missing = "this program has no hands for a real network";
-            Err(HandsError::Missing(missing.to_owned()).into())
+        Mode::Host => {
+            let refused = "the system manages this machine's network, so there is nothing to drive";
+            Err(HandsError::Refused(refused.to_owned()).into())
         }
     }
+}
+
+/// The board that the image says it is for.
+fn board() -> Profile {
+    let name = std::fs::read_to_string(BOARD).unwrap_or_default();
+    let known = profile::by_name(name.trim());
+    if known.is_none() {
+        tracing::warn!(board = name.trim(), "an unknown board: all its ports are the household's");
+    }
+    known.unwrap_or_else(profile::generic)
+}
+
+/// The groups of daemons, where this process has become the user who is in all of them.
+fn groups() -> BTreeMap<Program, u32> {
+    let dropped = nix::unistd::geteuid().as_raw() == users::LINK;
+    Program::ALL
+        .into_iter()
+        .filter(|_| dropped)
+        .map(|program| (program, users::of(program)))
+        .collect()
 }
 
 /// The same box that is not there every time, but not the same as in another state.
@@ -102,6 +138,9 @@ impl Role<'_> {
         mut tasks: JoinSet<()>,
     ) -> Result<(), RunError> {
         let spawned = &self.spawned;
+        // A box that is not there begins anew with its process.
+        let folder = Path::new(&spawned.run).join("link");
+        let offers = (spawned.mode != Mode::Tryout).then(|| Offers::read(&folder));
         let switches = Switches { no_fsync: spawned.no_fsync, no_dirsync: spawned.no_dirsync };
         let files: Arc<dyn Files> = Arc::new(RealFiles::with(switches));
         let folder = self.state.join(FOLDER);
@@ -117,12 +156,14 @@ impl Role<'_> {
             safe_mode: spawned.safe_mode.clone(),
             run: spawned.run.clone(),
             boot: boot::this(self.clock.now()),
+            offers: offers.as_ref().map(|offers| offers.all().clone()).unwrap_or_default(),
             printed: None,
             profile,
         };
         let control = Control::new(self.clock.now(), self.clock.wall(), setup, loaded);
-        let listener = socket::bind(self.state, SOCKET, MAX_MESSAGE)?;
-        let jobs = worker::start(hands, self.facts.clone(), &mut tasks);
+        let guests = kith_role::users::guests_of_link();
+        let listener = socket::bind_for(self.state, SOCKET, MAX_MESSAGE, guests)?;
+        let jobs = worker::start(hands, offers, self.facts.clone(), &mut tasks);
         let orders = disk::start((files, folder), self.facts.clone(), &mut tasks);
         tasks.spawn(door::serve(listener, self.facts.clone()));
         let desk = Desk::new(self.clock, self.inbox, (jobs, orders), self.supervised.reports)?;

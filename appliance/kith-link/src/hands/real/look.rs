@@ -41,7 +41,7 @@ impl RealHands {
             sysctls: self.sysctls.look(),
             ruleset: self.nft.look().await,
             files: self.files.look()?,
-            daemons: self.supervisor.as_ref().map(|s| s.daemons().clone()).unwrap_or_default(),
+            daemons: self.daemons(),
             radios: air.radios(),
             mesh: self.mesh(&links, &addresses, &air).await?,
             mesh_addresses: mesh_addresses(&near, &links),

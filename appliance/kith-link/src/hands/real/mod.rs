@@ -7,7 +7,7 @@
 //! netlink ── links, addresses, routes, neighbours          rtnetlink
 //!     └───── generic ── batadv, wifi                       generic netlink
 //!     └───── nft (generation) ── program (nft -f -)        netfilter
-//! files, leases, sysctl      ctrl (hostapd, wpa_supplicant)      dhcpcd (hook)      supervisor
+//! files, leases, sysctl      ctrl (hostapd, wpa_supplicant)      dhcpcd (hook)
 //!
 //! all of them -> look -> Seen        Step -> perform -> one of them        watch -> Event::Changed
 //! ```
@@ -30,7 +30,6 @@ mod perform;
 mod probe;
 mod program;
 mod routes;
-mod supervisor;
 mod sysctl;
 mod watch;
 pub mod wifi;
@@ -40,23 +39,21 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use kith_model::daemon::{DaemonId, Program};
+use kith_model::daemon::{DaemonId, DaemonSeen, Program};
 use kith_model::network::ask::Heard;
 use kith_model::role::Report;
 use kith_role::clock::SystemClock;
-use kith_role::socket::Channel;
 
 use self::dhcpcd::{DhcpEvent, DhcpSocket, Offers};
 use self::files::Files;
 use self::generic::Generic;
 use self::netlink::{Netlink, NetlinkError};
 use self::nft::Nft;
-pub use self::supervisor::Reporter;
-use self::supervisor::Supervisor;
 use self::sysctl::Sysctls;
 use self::watch::Watch;
 use self::wifi::Meters;
 use super::{Event, Hands, HandsError};
+use crate::role::Supervised;
 use crate::seen::Seen;
 use crate::step::Step;
 
@@ -68,8 +65,8 @@ pub struct Setup<'a> {
     /// The group of each daemon that has one of its own which this process is in too: then its secrets
     /// are readable to it alone.
     pub groups: BTreeMap<Program, u32>,
-    /// The channel to the supervisor; nothing for hands that only look.
-    pub supervisor: Option<Channel>,
+    /// The supervisor; nothing for hands that only look.
+    pub supervisor: Option<Supervised>,
     /// The clock of this process.
     pub clock: SystemClock,
 }
@@ -88,7 +85,7 @@ pub struct RealHands {
     offers: Offers,
     /// An event whose device's address is still being asked for.
     offered: Option<DhcpEvent>,
-    supervisor: Option<Supervisor>,
+    supervisor: Option<Supervised>,
     probes: u16,
     clock: SystemClock,
 }
@@ -105,12 +102,10 @@ impl RealHands {
         let no_socket = |error| HandsError::Refused(format!("no netlink socket: {error}"));
         let mut generic = Generic::open().map_err(no_socket)?;
         let watch = Watch::open(&mut generic, files.folder()).await;
-        let mut sysctls = Sysctls::default();
         let mut dhcp = None;
-        let supervisor = setup.supervisor.map(Supervisor::new);
         // Hands that only look change nothing.
-        if supervisor.is_some() {
-            probe::allow(&mut sysctls);
+        if setup.supervisor.is_some() {
+            probe::allow();
             let bound = DhcpSocket::bind(files.folder());
             let socket = |error| HandsError::File(format!("{shown} takes no socket: {error}"));
             dhcp = Some(bound.map_err(socket)?);
@@ -120,22 +115,23 @@ impl RealHands {
             generic,
             nft: Nft::open(),
             files,
-            sysctls,
+            sysctls: Sysctls::default(),
             meters: Meters::default(),
             watch,
             dhcp,
             offers: Offers::default(),
             offered: None,
-            supervisor,
+            supervisor: setup.supervisor,
             probes: 0,
             clock: setup.clock,
         })
     }
 
-    /// What tells the supervisor that the role is alive and well, if there is one.
-    #[must_use]
-    pub fn reporter(&self) -> Option<Reporter> {
-        self.supervisor.as_ref().map(Supervisor::reporter)
+    /// The daemons as the supervisor told last.
+    fn daemons(&self) -> BTreeMap<DaemonId, DaemonSeen> {
+        let told = self.supervisor.as_ref().map(|supervisor| supervisor.told.borrow().clone());
+        let by_id = |daemon: DaemonSeen| (daemon.id.clone(), daemon);
+        told.unwrap_or_default().into_iter().map(by_id).collect()
     }
 
     /// The offer that an event makes. The event stays until its device's address is known.
@@ -170,8 +166,7 @@ impl Hands for RealHands {
         if ctrl::has_socket(daemon.program) {
             return ctrl::answers(&self.files, daemon).await;
         }
-        let seen = self.supervisor.as_ref().and_then(|s| s.daemons().get(daemon));
-        seen.is_some_and(|daemon| daemon.pid.is_some())
+        self.daemons().get(daemon).is_some_and(|daemon| daemon.pid.is_some())
     }
 
     async fn report_hung(&mut self, daemon: &DaemonId) {
@@ -188,7 +183,7 @@ impl Hands for RealHands {
             let (watch, dhcp) = (&mut self.watch, self.dhcp.as_ref());
             let told = async {
                 match &mut self.supervisor {
-                    Some(supervisor) => supervisor.listen().await,
+                    Some(supervisor) => supervisor.told.changed().await.is_ok(),
                     None => std::future::pending().await,
                 }
             };

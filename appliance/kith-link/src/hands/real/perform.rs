@@ -170,9 +170,10 @@ impl RealHands {
 
     /// Tells the supervisor, if there is one.
     pub(super) async fn report(&self, report: Report) -> Result<(), HandsError> {
-        match &self.supervisor {
-            Some(supervisor) => supervisor.reporter().report(report).await,
-            None => Err(HandsError::Missing("no supervisor runs daemons here".into())),
-        }
+        let Some(supervisor) = &self.supervisor else {
+            return Err(HandsError::Missing("no supervisor runs daemons here".into()));
+        };
+        let gone = |_| HandsError::Missing("the supervisor is gone".to_owned());
+        supervisor.reports.send(report).await.map_err(gone)
     }
 }

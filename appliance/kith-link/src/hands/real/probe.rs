@@ -30,9 +30,10 @@ const DNS: u16 = 53;
 const MARK: &[u8; 8] = b"kith-hi\n";
 
 /// Lets this process's group ping.
-pub(crate) fn allow(sysctls: &mut Sysctls) {
+pub(crate) fn allow() {
     let group = nix::unistd::getegid();
-    let set = sysctls.set("ipv4/ping_group_range", &format!("{group} {group}"));
+    // Not among the settings that are planned and looked after.
+    let set = Sysctls::default().set("ipv4/ping_group_range", &format!("{group} {group}"));
     if let Err(error) = set {
         tracing::info!(%error, "uplinks are checked by TCP, since this process may not ping");
     }

@@ -89,17 +89,17 @@ pub struct AdvertPart {
     dns: Vec<IpAddr>,
 }
 
-/// Tells the hands what the environment of dhcpcd's hook says. `KITH_RUN` in it is the folder of the run,
-/// where that is another.
+/// Tells the hands what the environment of dhcpcd's hook says. The supervisor puts the hook into the folder of
+/// the run and has it called by its whole path, so that `called` tells where that is.
 ///
 /// # Errors
-/// When nobody listens, or the environment is none of dhcpcd's; in words for its log.
-pub fn hook(environment: &BTreeMap<String, String>) -> io::Result<()> {
+/// When nobody listens; in words for dhcpcd's log.
+pub fn hook(called: &Path, environment: &BTreeMap<String, String>) -> io::Result<()> {
     let Some(event) = read(environment) else { return Ok(()) };
-    let run = environment.get("KITH_RUN").map_or(RUN, String::as_str);
+    let run = called.parent().filter(|run| run.is_absolute()).unwrap_or(Path::new(RUN));
     let socket = StdDatagram::unbound()?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    socket.send_to(&cbor::encode(&event), Path::new(run).join("link").join(DHCP_SOCKET)).map(drop)
+    socket.send_to(&cbor::encode(&event), run.join("link").join(DHCP_SOCKET)).map(drop)
 }
 
 /// What an environment says; nothing when it is about nothing that counts.

@@ -168,15 +168,14 @@ async fn the_hook_tells_the_hands() {
     let run = tempfile::tempdir().unwrap();
     let link = run.path().join("link");
     std::fs::create_dir(&link).unwrap();
-    let mut environment = environment(BOUND6);
-    environment.insert("KITH_RUN".into(), run.path().to_str().unwrap().into());
-    assert!(hook(&environment).is_err(), "nobody listens");
+    let (environment, called) = (environment(BOUND6), run.path().join(crate::names::DHCP_HOOK));
+    assert!(hook(&called, &environment).is_err(), "nobody listens");
     let folder = std::fs::File::open(&link).unwrap();
     for _ in 0..2 {
         let socket = DhcpSocket::bind(folder.as_fd()).unwrap();
         let stranger = StdDatagram::unbound().unwrap();
         stranger.send_to(b"riddle", link.join(DHCP_SOCKET)).unwrap();
-        hook(&environment).unwrap();
+        hook(&called, &environment).unwrap();
         assert_eq!(socket.receive().await.unwrap(), event(BOUND6));
     }
 }
