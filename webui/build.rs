@@ -44,7 +44,11 @@ fn catalogues(folder: &Path) -> Result<String, Box<dyn Error>> {
             "Catalogue {{ code: {code:?}, name: {:?}, plural: {many}, messages: &[",
             catalogue.name
         )?;
-        for (id, forms) in &catalogue.messages {
+        // By length first: a look-up then compares numbers, and hardly ever texts.
+        let mut messages: Vec<_> = catalogue.messages.iter().collect();
+        messages.sort_by_key(|(id, _)| (id.len(), id.as_str()));
+        // What is said as it is written needs no entry.
+        for (id, forms) in messages.into_iter().filter(|(id, forms)| ***forms != [(*id).clone()]) {
             writeln!(text, "({id:?}, &{forms:?}),")?;
         }
         text.push_str("] },\n");

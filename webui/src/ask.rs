@@ -72,7 +72,7 @@ pub(crate) struct Visit {
 /// A request after all checks.
 pub(crate) struct Ask {
     pub(crate) app: Arc<App>,
-    pub(crate) visit: Visit,
+    pub(crate) visit: Arc<Visit>,
     pub(crate) method: Method,
     /// Path and query as the browser wrote them.
     pub(crate) target: String,
@@ -90,7 +90,7 @@ pub(crate) struct Ask {
 impl Ask {
     /// Gives a command to the node in the caller's name.
     pub(crate) async fn call(&self, command: Command) -> Result<Reply, Refusal> {
-        let Visit { credential, source, .. } = &self.visit;
+        let Visit { credential, source, .. } = &*self.visit;
         let (credential, source) = (credential.clone(), source.clone());
         self.app.backend.call(Request { credential, source, command }).await
     }

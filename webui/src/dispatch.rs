@@ -38,7 +38,7 @@ pub(crate) async fn dispatch(route: &'static Route, app: Arc<App>, request: Requ
     }
     let who = identify(&app, route.kind, &parts).await;
     let (visit, forget, fresh) = match who {
-        Ok(who) => who,
+        Ok((visit, forget, fresh)) => (Arc::new(visit), forget, fresh),
         Err(refusal) => return api::problem::answer(&refusal),
     };
     let mut answer = match checked(route, &app, &visit, (&mut parts, body)).await {
@@ -134,7 +134,7 @@ fn language(headers: &HeaderMap, app: &App) -> Lang {
 async fn checked(
     route: &'static Route,
     app: &Arc<App>,
-    visit: &Visit,
+    visit: &Arc<Visit>,
     (parts, body): (&mut Parts, Body),
 ) -> Result<Answer, Failure> {
     allowed(route, visit, parts)?;
@@ -176,10 +176,10 @@ async fn checked(
     }
     let ask = Ask {
         app: Arc::clone(app),
-        visit: visit.clone(),
+        visit: Arc::clone(visit),
         method: parts.method.clone(),
         target: parts.uri.path_and_query().map_or_else(|| "/".into(), ToString::to_string),
-        headers: parts.headers.clone(),
+        headers: std::mem::take(&mut parts.headers),
         params: without_double_names(params),
         query: Fields::parse(parts.uri.query().unwrap_or_default().as_bytes()),
         form,

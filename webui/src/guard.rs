@@ -30,25 +30,44 @@ const OWN_NAMES: [&str; 4] = ["localhost", "kith.local", "kith.internal", "kith.
 /// The longest Host header that is looked at: a name of the DNS and a port.
 const MAX_HOST: usize = 262;
 
-/// Refuses a request whose Host is not one of this box's names.
-pub(crate) async fn check_host(
-    State(app): State<Arc<App>>,
-    request: Request,
-    next: Next,
-) -> Answer {
+/// Refuses what no browser at this box's own pages sends, and puts on every answer what keeps a browser
+/// from doing more with it than we mean.
+pub(crate) async fn stand(State(app): State<Arc<App>>, request: Request, next: Next) -> Answer {
+    const ALWAYS: [(HeaderName, &str); 6] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        // With `no-referrer` Chromium sends `Origin: null` on our own forms.
+        (REFERRER_POLICY, "same-origin"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    let refused = refuse_host(&app, &request).or_else(|| refuse_origin(&request));
+    let mut answer = match refused {
+        Some(refused) => refused,
+        None => next.run(request).await,
+    };
+    for (name, value) in ALWAYS {
+        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// The answer to a request whose Host is not one of this box's names.
+fn refuse_host(app: &App, request: &Request) -> Option<Answer> {
     let connection = request.extensions().get::<Connection>().copied();
     let host =
         host(request.headers(), request.uri().authority().map(|authority| authority.as_str()));
-    if host.as_deref().is_some_and(|host| known(&app, connection, host)) {
-        return next.run(request).await;
+    if host.as_deref().is_some_and(|host| known(app, connection, host)) {
+        return None;
     }
-    pages::error::wrong_host(request.headers(), &host.unwrap_or_default())
+    Some(pages::error::wrong_host(request.headers(), &host.unwrap_or_default()))
 }
 
-/// Refuses what would change something and was not sent by a page of ours.
-pub(crate) async fn check_origin(request: Request, next: Next) -> Answer {
+/// The answer to what would change something and was not sent by a page of ours.
+fn refuse_origin(request: &Request) -> Option<Answer> {
     if safe(request.method()) {
-        return next.run(request).await;
+        return None;
     }
     let headers = request.headers();
     let mut origins = headers.get_all(ORIGIN).iter();
@@ -59,28 +78,7 @@ pub(crate) async fn check_origin(request: Request, next: Next) -> Answer {
         // identify itself by a token or not at all, on the API.
         (None, _) => request.uri().path().starts_with("/api/") && !headers.contains_key(COOKIE),
     };
-    if allowed {
-        return next.run(request).await;
-    }
-    pages::error::wrong_origin(request.headers(), request.uri().path())
-}
-
-/// Puts on every answer what keeps a browser from doing more with it than we mean.
-pub(crate) async fn add_headers(request: Request, next: Next) -> Answer {
-    const ALWAYS: [(HeaderName, &str); 6] = [
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (X_FRAME_OPTIONS, "DENY"),
-        // With `no-referrer` Chromium sends `Origin: null` on our own forms.
-        (REFERRER_POLICY, "same-origin"),
-        (CACHE_CONTROL, "no-store"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    ];
-    let mut answer = next.run(request).await;
-    for (name, value) in ALWAYS {
-        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    answer
+    (!allowed).then(|| pages::error::wrong_origin(request.headers(), request.uri().path()))
 }
 
 /// Whether a method changes nothing.

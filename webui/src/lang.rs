@@ -127,7 +127,8 @@ impl Lang {
 
 impl Catalogue {
     fn forms(&self, id: &str) -> Option<&'static [&'static str]> {
-        let at = self.messages.binary_search_by(|(known, _)| (*known).cmp(id)).ok()?;
+        let order = |known: &str| known.len().cmp(&id.len()).then_with(|| known.cmp(id));
+        let at = self.messages.binary_search_by(|(known, _)| order(known)).ok()?;
         self.messages.get(at).map(|(_, forms)| *forms)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, on};
 use futures_util::future::BoxFuture;
 use kith_model::command::Right;
@@ -192,7 +192,5 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             pages::error::wrong_method(Arc::clone(&wrong), request)
         })
         .fallback(move |request: Request| dispatch(&NOT_FOUND, Arc::clone(&lost), request))
-        .layer(from_fn(guard::check_origin))
-        .layer(from_fn_with_state(Arc::clone(app), guard::check_host))
-        .layer(from_fn(guard::add_headers))
+        .layer(from_fn_with_state(Arc::clone(app), guard::stand))
 }

@@ -284,7 +284,7 @@ impl View {
         }
     }
 
-    pub(crate) fn icon(&self, name: &str) -> Markup {
+    pub(crate) fn icon(&self, name: &str) -> icon::Svg {
         icon::draw(name)
     }
 

@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::content::bring::Bring;
 use crate::content::{ContentError, folders, give};
 use crate::desk::{Message, busy};
+use crate::recall::{Look, Recall};
 use crate::router::Router;
 
 /// How long a browser waits for a space to answer.
@@ -56,7 +57,7 @@ const PIECES: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     desk: mpsc::Sender<Message>,
-    status: watch::Receiver<Arc<Status>>,
+    recall: Recall,
     store: Store,
     router: Router,
     transfers: Arc<Semaphore>,
@@ -68,18 +69,18 @@ impl Door {
     #[must_use]
     pub(crate) fn new(
         desk: mpsc::Sender<Message>,
-        status: watch::Receiver<Arc<Status>>,
+        recall: Recall,
         store: Store,
         router: Router,
     ) -> Self {
         let (transfers, folders) = (Semaphore::new(TRANSFERS), Semaphore::new(FOLDERS));
         let (transfers, folders) = (transfers.into(), folders.into());
-        Self { desk, status, store, router, transfers, folders }
+        Self { desk, recall, store, router, transfers, folders }
     }
 
     /// The status as it changes.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Status>> {
-        self.status.clone()
+        self.recall.status.clone()
     }
 
     /// Carries out a command, waiting at most `patience` for other boxes.
@@ -167,11 +168,20 @@ impl Door {
 #[async_trait::async_trait]
 impl Backend for Door {
     async fn call(&self, request: Request) -> Result<Reply, Refusal> {
-        self.ask(request, BROWSER_PATIENCE).await
+        match self.recall.look(&request) {
+            Look::Known(reply) => Ok(reply),
+            Look::Ask(ticket) => {
+                let reply = self.ask(request, BROWSER_PATIENCE).await?;
+                if let Some(ticket) = ticket {
+                    self.recall.keep(ticket, &reply);
+                }
+                Ok(reply)
+            }
+        }
     }
 
     fn status(&self) -> watch::Receiver<Arc<Status>> {
-        self.status.clone()
+        self.recall.status.clone()
     }
 
     async fn read(&self, space: String, root: Cid, range: Range<u64>) -> Result<Pieces, Refusal> {

@@ -19,6 +19,7 @@ mod neighbours;
 mod opening;
 mod pen;
 mod pulse;
+mod recall;
 mod router;
 mod run;
 mod secret;

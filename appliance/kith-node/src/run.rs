@@ -11,7 +11,6 @@ use kith_files::{Files, RealFiles, Switches};
 use kith_model::control::MAX_MESSAGE;
 use kith_model::refusal::Refusal;
 use kith_model::role::Report;
-use kith_model::status::Status;
 use kith_net::interfaces;
 use kith_net::quic::{self, Endpoint};
 use kith_proto::replica::{Replica, Setup};
@@ -19,7 +18,7 @@ use kith_proto::views::Views;
 use kith_role::clock::SystemClock;
 use kith_role::socket;
 use kith_store::Store;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +29,7 @@ use crate::door::Door;
 use crate::hub::{self, Facts, Hub, HubHandle, Identity};
 use crate::keys::{KeyError, Keys};
 use crate::pulse::{self, Pulse};
+use crate::recall::{self, Publisher, Recall};
 use crate::router::Router;
 use crate::{control, neighbours, opening, secret};
 
@@ -124,12 +124,12 @@ impl Parts {
         let shared = Arc::new(Facts::default());
         let handle = HubHandle::new(facts.clone(), Arc::clone(&shared), identity.clone());
         let claim = secret::claim();
-        let (status, watching) = watch::channel(Arc::new(Status::default()));
+        let (published, watching) = recall::pair(Arc::clone(&self.clock));
         let (claimed, desk) = self
             .start_desk(
                 (&options, handle.clone()),
                 (queue.clone(), messages),
-                (status, claim.clone()),
+                (published, claim.clone()),
             )
             .await?;
         let (archive, archiving) = Archive::start(
@@ -182,13 +182,8 @@ impl Parts {
         ended
     }
 
-    fn door(
-        &self,
-        options: &Options,
-        queue: mpsc::Sender<Message>,
-        status: watch::Receiver<Arc<Status>>,
-    ) -> Door {
-        Door::new(queue, status, self.store.clone(), Router::new(options.state.clone()))
+    fn door(&self, options: &Options, queue: mpsc::Sender<Message>, watching: Recall) -> Door {
+        Door::new(queue, watching, self.store.clone(), Router::new(options.state.clone()))
     }
 
     fn replica(&self) -> Replica {
@@ -209,7 +204,7 @@ impl Parts {
         &self,
         (options, hub): (&Options, HubHandle),
         (queue, messages): (mpsc::Sender<Message>, mpsc::Receiver<Message>),
-        (status, claim): (watch::Sender<Arc<Status>>, String),
+        (published, claim): (Publisher, String),
     ) -> Result<(bool, thread::JoinHandle<()>), RunError> {
         let parts = desk::Parts {
             store: self.store.clone(),
@@ -218,7 +213,7 @@ impl Parts {
             clock: Arc::clone(&self.clock),
             hub,
             queue,
-            status,
+            published,
             claim: Some(claim),
         };
         let opened = tokio::task::spawn_blocking(|| Desk::open(parts)).await;

@@ -6,6 +6,7 @@
 mod handover;
 pub(crate) mod limiter;
 pub(crate) mod passphrase;
+pub(crate) mod roll;
 pub(crate) mod session;
 mod token;
 
@@ -21,6 +22,7 @@ use kith_model::reply;
 use kith_store::Store;
 
 use crate::account::passphrase::Hash;
+use crate::account::roll::{Listed, Roll, Used};
 use crate::ledger::{self, AccountEntry, Change, DeviceEntry, LinkEntry, SessionEntry, TokenEntry};
 use crate::secret;
 
@@ -42,7 +44,7 @@ pub(crate) struct Accounts {
     accounts: BTreeMap<String, AccountEntry>,
     sessions: BTreeMap<String, SessionEntry>,
     /// When each session was last used; not worth a write.
-    used: BTreeMap<String, UnixTime>,
+    used: BTreeMap<String, Used>,
     devices: BTreeMap<String, DeviceEntry>,
     tokens: BTreeMap<String, TokenEntry>,
     links: BTreeMap<String, LinkEntry>,
@@ -81,6 +83,26 @@ impl Accounts {
     /// What has to be written before anything is answered.
     pub(crate) fn changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
+    }
+
+    /// All open sessions, for the door. One that was not used since the start is taken as used `now`.
+    #[must_use]
+    pub(crate) fn roll(&mut self, now: UnixTime) -> Roll {
+        for id in self.sessions.keys() {
+            self.used.entry(id.clone()).or_insert_with(|| Used::at(now));
+        }
+        let listed = self.sessions.iter().filter_map(|(id, session)| {
+            let mut who = self.principal(&session.account, full())?;
+            who.principal.session = Some(id.clone());
+            Some(Listed {
+                secret: session.secret.into_array(),
+                principal: who.principal,
+                author: who.account?.1,
+                since: session.since,
+                used: self.used.get(id)?.clone(),
+            })
+        });
+        Roll(listed.collect())
     }
 
     /// The owner's key, which the first start makes.

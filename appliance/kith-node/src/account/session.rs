@@ -6,6 +6,7 @@ use kith_core::time::UnixTime;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply;
 
+use super::roll::Used;
 use super::{Accounts, Who, full};
 use crate::ledger::{self, DeviceEntry, SessionEntry};
 use crate::secret;
@@ -81,7 +82,7 @@ impl Accounts {
             agent: session.agent.clone(),
             source: session.source.clone(),
             since: session.since.as_millis(),
-            used: self.used.get(id).unwrap_or(&session.since).as_millis(),
+            used: self.used.get(id).map_or(session.since, Used::get).as_millis(),
             current: current == Some(id),
         });
         shown.collect()
@@ -121,14 +122,12 @@ impl Accounts {
         let digest = secret::digest(secret);
         let found = self.sessions.iter().find(|(_, s)| secret::same(&s.secret, &digest));
         let (id, entry) = found.map(|(id, entry)| (id.clone(), entry.clone()))?;
-        let used = *self.used.get(&id).unwrap_or(&now);
-        // A clock that was ahead when the session was opened must not keep it open for ever.
-        let from_the_future = entry.since > now + CLOCK_ERROR || used > now + CLOCK_ERROR;
-        if from_the_future || now.since(used) > IDLE || now.since(entry.since) > ABSOLUTE {
+        let used = self.used.entry(id.clone()).or_insert_with(|| Used::at(now));
+        if !is_open(now, entry.since, used.get()) {
             self.drop_session(&id);
             return None;
         }
-        self.used.insert(id.clone(), now);
+        used.set(now);
         let mut who = self.principal(&entry.account, full())?;
         who.principal.session = Some(id);
         who.principal.form_token = Some(secret::form_token(secret));
@@ -207,6 +206,13 @@ impl Accounts {
         self.devices.remove(id);
         self.changes.push(ledger::unset(ledger::key(ledger::DEVICES, id)));
     }
+}
+
+/// Whether a session that was opened and last used then is still open.
+pub(super) fn is_open(now: UnixTime, since: UnixTime, used: UnixTime) -> bool {
+    // A clock that was ahead when the session was opened must not keep it open for ever.
+    let from_the_future = since > now + CLOCK_ERROR || used > now + CLOCK_ERROR;
+    !from_the_future && now.since(used) <= IDLE && now.since(since) <= ABSOLUTE
 }
 
 fn gone() -> Refusal {

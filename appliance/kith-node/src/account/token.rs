@@ -8,6 +8,7 @@ use kith_model::caller::Scope;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply;
 
+use super::roll::Used;
 use super::{Accounts, Who};
 use crate::ledger::{self, TokenEntry};
 use crate::secret;
@@ -88,7 +89,7 @@ impl Accounts {
         if entry.expires <= now {
             return None;
         }
-        self.used.insert(id, now);
+        self.used.insert(id, Used::at(now));
         let who = self.principal(&entry.account, entry.scopes)?;
         Some(Who { by_token: true, ..who })
     }
@@ -107,7 +108,7 @@ impl Accounts {
             scopes: token.scopes.clone(),
             since: token.since.as_millis(),
             expires: token.expires.as_millis(),
-            used: self.used.get(id).map(|used| used.as_millis()),
+            used: self.used.get(id).map(|used| used.get().as_millis()),
         }
     }
 

@@ -29,10 +29,10 @@ use kith_model::caller::{Credential, Scope};
 use kith_model::command::{Command, Request};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
-use kith_model::status::{Revisions, Status};
+use kith_model::status::Revisions;
 use kith_proto::governance::Governance;
 use kith_store::Store;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::account::limiter::Limiter;
 use crate::account::passphrase::Cost;
@@ -42,6 +42,7 @@ use crate::clock::Clock;
 use crate::hasher::Hasher;
 use crate::hub::HubHandle;
 use crate::pen::Pen;
+use crate::recall::Publisher;
 use crate::words;
 
 /// Requests that may wait at the desk; more are made to wait at their own door.
@@ -121,8 +122,8 @@ pub(crate) struct Parts {
     pub hub: HubHandle,
     /// The queue itself, for answers that come later.
     pub queue: mpsc::Sender<Message>,
-    /// Where the status is published.
-    pub status: watch::Sender<Arc<Status>>,
+    /// Where the status is published, and what else the door looks up by itself.
+    pub published: Publisher,
     /// The claim secret of this start, while nobody owns the box.
     pub claim: Option<String>,
 }
@@ -135,7 +136,7 @@ pub(crate) struct Desk {
     clock: Arc<Clock>,
     hub: HubHandle,
     queue: mpsc::Sender<Message>,
-    status: watch::Sender<Arc<Status>>,
+    published: Publisher,
     claim: Option<String>,
     accounts: Accounts,
     limiter: Limiter,
@@ -184,7 +185,7 @@ impl Desk {
             clock: parts.clock,
             hub: parts.hub,
             queue: parts.queue,
-            status: parts.status,
+            published: parts.published,
             claim: parts.claim,
             accounts,
             limiter: Limiter::default(),
@@ -201,6 +202,7 @@ impl Desk {
         };
         desk.first_start()?;
         desk.publish();
+        desk.publish_roll();
         Ok(desk)
     }
 
@@ -235,11 +237,11 @@ impl Desk {
                 let _ = reply.send(self.where_to_write(&credential, space.as_deref()));
             }
             Message::Hashed(go_on) => {
-                self.stale = true;
+                self.about_to_change();
                 go_on(self);
             }
             Message::News(news) => {
-                self.stale = true;
+                self.about_to_change();
                 self.news(news);
             }
             Message::Turn(turned) => {
@@ -255,7 +257,9 @@ impl Desk {
             Ok(who) => who,
             Err(refusal) => return answer(reply, Err(refusal)),
         };
-        self.stale |= request.command.right().1 != Scope::Read;
+        if request.command.right().1 != Scope::Read {
+            self.about_to_change();
+        }
         let mut reply = Some(reply);
         let outcome = self.carry_out(now, &who, request, &mut reply);
         let outcome = match (outcome, self.save()) {
@@ -308,11 +312,28 @@ impl Desk {
     /// Writes what the accounts collected.
     fn save(&mut self) -> Result<(), Refusal> {
         let changes = self.accounts.changes();
-        crate::ledger::write(&self.store, &changes).map_err(|error| {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let written = crate::ledger::write(&self.store, &changes).map_err(|error| {
             // What is in memory must not run ahead of what is on disk.
             self.accounts = Accounts::load(&self.store);
             self.disk_refused(words::of_store(&error))
-        })
+        });
+        self.publish_roll();
+        written
+    }
+
+    /// Lets the door know who is signed in.
+    fn publish_roll(&mut self) {
+        let roll = self.accounts.roll(self.clock.wall());
+        self.published.publish(roll);
+    }
+
+    /// What was published, and what the door keeps of earlier answers, is about to be out of date.
+    fn about_to_change(&mut self) {
+        self.stale = true;
+        self.published.about_to_change();
     }
 
     /// Remembers that the disk refused, for the overview, and passes the words on.

@@ -37,7 +37,7 @@ impl Desk {
     /// Publishes the status if it differs from the last one in more than the time of day.
     pub(super) fn publish(&self) {
         let fresh = self.build_status();
-        self.status.send_if_modified(|last| {
+        self.published.status.send_if_modified(|last| {
             let same_time = Status { time: last.time, ..fresh.clone() };
             let changed = **last != same_time;
             if changed {

@@ -308,6 +308,7 @@ pub(crate) struct Bench {
     desk: Desk,
     messages: mpsc::Receiver<Message>,
     facts: mpsc::Receiver<Input>,
+    look: crate::recall::Recall,
     state: TempDir,
 }
 
@@ -324,10 +325,10 @@ impl Bench {
 
     /// A door to this desk, which works on a thread of its own until the door is gone; and the store.
     pub(crate) fn open_door(self) -> (crate::door::Door, Store, TempDir) {
-        let Self { desk, messages, state, .. } = self;
-        let (store, watching) = (desk.store.clone(), desk.status.subscribe());
+        let Self { desk, messages, look, state, .. } = self;
+        let store = desk.store.clone();
         let router = crate::router::Router::new(state.path().to_owned());
-        let door = crate::door::Door::new(desk.queue.clone(), watching, store.clone(), router);
+        let door = crate::door::Door::new(desk.queue.clone(), look, store.clone(), router);
         std::thread::spawn(move || desk.run(messages));
         (door, store, state)
     }
@@ -346,7 +347,6 @@ impl Bench {
         let store = store.unwrap();
         let (facts, for_hub) = mpsc::channel(256);
         let (queue, messages) = mpsc::channel(QUEUE);
-        let (status, _) = watch::channel(Arc::new(Status::default()));
         let identity = Identity {
             node: NodeId([7; 32]),
             port: 7_000,
@@ -359,19 +359,21 @@ impl Bench {
             let _entered = runtime.enter();
             SystemClock::start()
         };
+        let clock = Arc::new(Clock::resume(clock, &store));
+        let (published, look) = crate::recall::pair(Arc::clone(&clock));
         let parts = Parts {
-            clock: Arc::new(Clock::resume(clock, &store)),
+            clock,
             store,
             files,
             state: state.path().to_owned(),
             hub: HubHandle::new(facts, Arc::new(Facts::default()), identity),
             queue,
-            status,
+            published,
             claim: Some("ABCD-EFGH-JKMN".into()),
         };
         let mut desk = Desk::open(parts).unwrap();
         desk.cost = Cost { memory: 64, passes: 1 };
-        Self { desk, messages, facts: for_hub, state }
+        Self { desk, messages, facts: for_hub, look, state }
     }
 
     fn ask(&mut self, credential: &Credential, command: Command) -> Result<Reply, Refusal> {
@@ -408,7 +410,7 @@ impl Bench {
     }
 
     /// Somebody with an account of their own.
-    fn member(&mut self, name: &str) -> Credential {
+    pub(crate) fn member(&mut self, name: &str) -> Credential {
         let Ok(Reply::AccountInvite(link)) = self.owner(Command::AccountInvite) else {
             panic!("the owner makes links")
         };

@@ -1,8 +1,9 @@
 //! Folders through the door on a real store: what the panel uploads is what the command line adds.
 
 use kith_core::unixfs::car::CarReader;
+use kith_model::caller::{AccountRole, Principal};
 use kith_model::command::{Command, Request};
-use kith_model::reply::FileEntry;
+use kith_model::reply::{Deed, FileEntry};
 use kith_webui::backend::Piece;
 
 use super::*;
@@ -132,4 +133,102 @@ async fn a_visitor_writes_no_folder() {
     let refused = door.write_folders(Credential::Visitor, None, parts(files)).await.unwrap_err();
     assert_eq!(refused.kind, RefusalKind::SignIn);
     assert_eq!(store.counts().blocks, 0);
+}
+
+async fn ask_as(door: &Door, credential: &Credential, command: Command) -> Result<Reply, Refusal> {
+    let request =
+        Request { credential: credential.clone(), source: "192.168.77.20".into(), command };
+    door.call(request).await
+}
+
+async fn who(door: &Door, credential: &Credential) -> Principal {
+    match ask_as(door, credential, Command::WhoAmI).await {
+        Ok(Reply::Principal(principal)) => principal,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A door, and the session of somebody with an account called Ben.
+async fn open_with_ben() -> (Door, Credential, tempfile::TempDir) {
+    let open = || {
+        let mut bench = Bench::claimed();
+        let ben = bench.member("Ben");
+        (bench.open_door(), ben)
+    };
+    let ((door, _, state), ben) = tokio::task::spawn_blocking(open).await.unwrap();
+    (door, ben, state)
+}
+
+#[tokio::test]
+async fn whoever_is_signed_in_is_known_without_the_desk_and_as_the_desk_knows_them() {
+    let (door, ben, _state) = open_with_ben().await;
+    let at_door = who(&door, &ben).await;
+    let request = Request { credential: ben.clone(), source: "x".into(), command: Command::WhoAmI };
+    let at_desk = door.ask(request, BROWSER_PATIENCE).await.unwrap();
+    assert_eq!(Reply::Principal(at_door.clone()), at_desk);
+    door.desk.send(Message::Stop).await.unwrap();
+    door.desk.closed().await;
+    assert_eq!(who(&door, &ben).await, at_door);
+    assert_eq!(who(&door, &Credential::Visitor).await, Principal::visitor());
+    let wrong = Credential::Session("guess".into());
+    assert!(ask_as(&door, &wrong, Command::WhoAmI).await.is_err(), "only the desk says no");
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_is_nobodys_at_once() {
+    let (door, ben, _state) = open_with_ben().await;
+    for round in 0..2 {
+        let activity = Command::Activity { space: None, limit: None };
+        assert!(ask_as(&door, &ben, activity.clone()).await.is_ok());
+        let session = who(&door, &ben).await.session.unwrap();
+        let name = "Ben".to_owned();
+        if round == 0 {
+            let role = AccountRole::Owner;
+            ask(&door, Command::AccountRole { name, role }).await;
+            assert!(who(&door, &ben).await.is_owner(), "what one may do changes at once");
+            continue;
+        }
+        ask(&door, Command::SessionRevoke { id: session }).await;
+        assert_eq!(who(&door, &ben).await, Principal::visitor());
+        let refused = ask_as(&door, &ben, activity).await.unwrap_err();
+        assert_eq!(refused.kind, RefusalKind::SignIn, "not even what was kept for them");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_was_removed_sees_nothing_any_more() {
+    let (door, ben, _state) = open_with_ben().await;
+    assert!(ask_as(&door, &ben, Command::Peers).await.is_ok());
+    ask(&door, Command::AccountRemove { name: "Ben".into() }).await;
+    assert!(!who(&door, &ben).await.signed_in());
+    assert_eq!(ask_as(&door, &ben, Command::Peers).await.unwrap_err().kind, RefusalKind::SignIn);
+}
+
+#[tokio::test]
+async fn what_was_kept_is_never_older_than_what_one_was_told() {
+    let (door, ben, _state) = open_with_ben().await;
+    let activity = Command::Activity { space: None, limit: Some(3) };
+    for n in 0..50 {
+        let text = format!("notice {n}");
+        ask(&door, Command::Post { space: None, text: text.clone(), re: None }).await;
+        for _ in 0..2 {
+            let seen = ask_as(&door, &ben, activity.clone()).await;
+            let Ok(Reply::Activity(deeds)) = seen else { panic!("{seen:?}") };
+            let newest = deeds.into_iter().next().unwrap().what;
+            assert!(matches!(newest, Deed::Posted { text: t, .. } if t == text), "{n}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_one_is_shown_to_no_other() {
+    let (door, ben, _state) = open_with_ben().await;
+    for command in [Command::Peers, Command::Activity { space: None, limit: None }, Command::Spaces]
+    {
+        assert!(ask_as(&door, &ben, command.clone()).await.is_ok());
+        match ask_as(&door, &Credential::Visitor, command).await {
+            Ok(Reply::Spaces(spaces)) => assert_eq!(spaces, []),
+            other => assert_eq!(other.unwrap_err().kind, RefusalKind::SignIn),
+        }
+    }
 }
