@@ -39,6 +39,12 @@ pub(crate) struct Apply {
 }
 
 impl Apply {
+    /// As from the command line, without a question.
+    #[cfg(test)]
+    pub(super) const fn given(confirm: u32, wait: bool) -> Self {
+        Self { confirm: Some(confirm), yes: true, wait }
+    }
+
     pub(crate) async fn carry_out(self, desk: &Desk) -> Outcome {
         let mut link = desk.link().await?;
         let review = link.review(NetworkAsk::Review).await?;

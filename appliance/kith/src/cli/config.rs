@@ -155,3 +155,30 @@ impl From<Vec<Finding>> for Failure {
         link::wrong(&findings)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_checked_without_a_running_box() {
+        let temp = tempfile::tempdir().unwrap();
+        let desk = Desk { state: temp.path().join("none"), json: true };
+        let file = temp.path().join("settings.toml");
+        let check = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            check_file(&desk, &file).map_err(|failure| (failure.exit_code(), failure.to_string()))
+        };
+        assert_eq!(check("country = \"DE\"\n"), Ok(()));
+        assert_eq!(check("[wifi.home]\nssid = \"a\"\n"), Ok(()), "of version 0");
+        let (code, words) = check("contry = \"DE\"\nnonsense = 1\n").unwrap_err();
+        assert_eq!(code, 1);
+        assert!(words.starts_with("2 things are wrong with "), "{words}");
+        let (_, words) = check("version = 9\n").unwrap_err();
+        assert!(words.starts_with("1 thing is wrong with "), "{words}");
+        let (code, words) = check(&"#".repeat(200_000)).unwrap_err();
+        assert_eq!(code, 2, "{words}");
+        let missing = check_file(&desk, Path::new("/nonexistent")).unwrap_err();
+        assert!(missing.to_string().starts_with("cannot read /nonexistent"), "{missing}");
+    }
+}

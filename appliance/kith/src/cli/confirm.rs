@@ -87,3 +87,121 @@ fn not_waiting(change: Option<&ChangeStatus>) -> Failure {
         None => Failure::Usage("no change waits; kith apply makes one".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kith_model::network::ask::{LinkAnswer, LinkAsk, MAX_MESSAGE, NetworkReply, SOCKET};
+    use kith_model::network::change::Review;
+    use kith_model::refusal::{Refusal, RefusalKind};
+    use kith_role::socket;
+
+    use super::*;
+    use crate::cli::apply::Apply;
+
+    fn change(state: ChangeState) -> ChangeStatus {
+        ChangeStatus {
+            id: 7,
+            state,
+            who: "command line".to_owned(),
+            applied_at: None,
+            seconds_left: None,
+            ended_at: None,
+            words: Vec::new(),
+            reason: Some("nobody confirmed it".to_owned()),
+            moves_to: None,
+        }
+    }
+
+    /// A link role that takes questions, one connection each or several, and answers from a list.
+    async fn role(listener: &socket::Listener, mut answers: Vec<(NetworkAsk, LinkAnswer)>) {
+        while !answers.is_empty() {
+            let mut channel = listener.accept().await.unwrap();
+            while let Some((ask, _)) = channel.receive::<LinkAsk>().await.unwrap() {
+                let (expected, answer) = answers.remove(0);
+                assert_eq!(ask.ask, expected);
+                channel.send(&answer, &[]).await.unwrap();
+            }
+        }
+    }
+
+    fn desk(state: &std::path::Path) -> Desk {
+        Desk { state: state.to_owned(), json: true }
+    }
+
+    fn applied() -> Vec<(NetworkAsk, LinkAnswer)> {
+        let words = vec!["The country is DE.".to_owned()];
+        let review = Review { digest: "d".to_owned(), words, risky: true, ..Review::default() };
+        let change = change(ChangeState::Applied);
+        let token = Some("one-time".to_owned());
+        vec![
+            (NetworkAsk::Review, Ok(NetworkReply::Review(review))),
+            (
+                NetworkAsk::Apply { digest: "d".to_owned(), confirm_seconds: Some(5) },
+                Ok(NetworkReply::Applied { change, token }),
+            ),
+        ]
+    }
+
+    fn seen(state: ChangeState) -> LinkAnswer {
+        Ok(NetworkReply::Change(Some(change(state))))
+    }
+
+    #[tokio::test]
+    async fn what_was_applied_is_confirmed_with_the_token_that_was_kept() {
+        let temp = tempfile::tempdir().unwrap();
+        let listener = socket::bind(temp.path(), SOCKET, MAX_MESSAGE).unwrap();
+        let confirm = NetworkAsk::Confirm { token: "one-time".to_owned() };
+        let mut answers = applied();
+        answers.push((confirm, seen(ChangeState::Confirmed)));
+        answers.push((NetworkAsk::Change, seen(ChangeState::Confirmed)));
+        let desk = desk(temp.path());
+        let asking = async {
+            Apply::given(5, false).carry_out(&desk).await.unwrap();
+            Confirm { token: None }.carry_out(&desk).await.unwrap();
+            // The token is good for once.
+            let failure = Confirm { token: None }.carry_out(&desk).await.unwrap_err();
+            assert_eq!(failure.to_string(), "the last change is kept already; nothing waits");
+        };
+        tokio::join!(asking, role(&listener, answers));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_change_that_is_taken_back_ends_with_3() {
+        let temp = tempfile::tempdir().unwrap();
+        let listener = socket::bind(temp.path(), SOCKET, MAX_MESSAGE).unwrap();
+        let mut answers = applied();
+        answers.push((NetworkAsk::Change, seen(ChangeState::Applied)));
+        answers.push((NetworkAsk::Change, seen(ChangeState::Reverted)));
+        answers.push((NetworkAsk::Change, seen(ChangeState::Reverted)));
+        let desk = desk(temp.path());
+        let asking = async {
+            let failure = Apply::given(5, true).carry_out(&desk).await.unwrap_err();
+            assert_eq!(failure.exit_code(), 3);
+            let late = Confirm { token: None }.carry_out(&desk).await.unwrap_err();
+            assert_eq!(late.exit_code(), 3);
+            assert_eq!(late.to_string(), "the change was taken back: nobody confirmed it");
+        };
+        tokio::join!(asking, role(&listener, answers));
+    }
+
+    #[tokio::test]
+    async fn a_wrong_token_is_refused_as_the_box_says() {
+        let temp = tempfile::tempdir().unwrap();
+        let listener = socket::bind(temp.path(), SOCKET, MAX_MESSAGE).unwrap();
+        let refusal = Refusal::new(RefusalKind::WrongSecret, "that is not the token");
+        let answers = vec![
+            (NetworkAsk::Confirm { token: "x".to_owned() }, Err(refusal)),
+            (NetworkAsk::Change, seen(ChangeState::Applied)),
+        ];
+        let desk = desk(temp.path());
+        let asking = async {
+            let failure =
+                Confirm { token: Some("x".to_owned()) }.carry_out(&desk).await.unwrap_err();
+            assert_eq!(
+                (failure.exit_code(), failure.to_string().as_str()),
+                (5, "that is not the token")
+            );
+        };
+        tokio::join!(asking, role(&listener, answers));
+    }
+}
