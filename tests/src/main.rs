@@ -14,7 +14,7 @@ use kith_tests::lab::{self, Wishes};
 
 const USAGE: &str = "usage: kith-tests LAB [SCENARIO] [--seed N] [--short] [--must]
 labs: netns [cut-cable|strangers], avahi, ipfs, browser [scripts|no-scripts],
-      hostile [wire|passphrases|disk], figures [GROUP], vm [radio|boxes]
+      hands [kernel|offers], hostile [wire|passphrases|disk], figures [GROUP], vm [radio|boxes]
 vm-kernel fetches what the vm needs from Debian, and no more";
 /// The lab itself broke down.
 const BROKE: u8 = 125;
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     if wishes.lab == "vm" {
         return end(&wishes, &lab::vm::run(&wishes));
     }
-    let daemons = ["figures", "avahi"].contains(&wishes.lab.as_str());
+    let daemons = ["figures", "avahi", "hands"].contains(&wishes.lab.as_str());
     match lab::namespace::enter(!daemons) {
         Ok(Some(code)) => return code,
         Ok(None) => {}
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         "avahi" => lab::avahi::run(),
         "ipfs" => lab::ipfs::run(),
         "browser" => lab::browser::run(&wishes),
+        "hands" => lab::hands::run(&wishes),
         "hostile" => lab::hostile::run(&wishes),
         "figures" => figures::run(&wishes),
         _ => {

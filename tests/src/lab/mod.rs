@@ -8,6 +8,7 @@
 
 pub mod avahi;
 pub mod browser;
+pub mod hands;
 pub mod hostile;
 pub mod http;
 pub mod ipfs;
