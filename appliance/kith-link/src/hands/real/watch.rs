@@ -129,7 +129,7 @@ fn watch_folder(folder: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
         | inotify::WatchFlags::MODIFY
         | inotify::WatchFlags::MOVED_TO;
     inotify::add_watch(&fd, path, changes)?;
-    AsyncFd::register(fd)
+    Ok(AsyncFd::register(fd)?)
 }
 
 async fn hear_leases(watch: &Option<AsyncFd<OwnedFd>>) {
