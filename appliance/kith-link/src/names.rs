@@ -37,6 +37,10 @@ pub const CONTROL: &str = "ctrl";
 /// The file below `RUN/link/` in which dnsmasq keeps its leases.
 pub const LEASES: &str = "dnsmasq.leases";
 
+/// The file below `RUN/link/` in which the role keeps what uplinks were offered: daemons that run on when
+/// it is started again do not say it again.
+pub const OFFERS: &str = "offers";
+
 /// The socket below `RUN/link/` to which the hook of dhcpcd sends what was offered.
 pub const DHCP_SOCKET: &str = "dhcp-event.sock";
 

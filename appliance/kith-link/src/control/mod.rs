@@ -23,7 +23,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use kith_core::machine::Machine;
@@ -47,6 +47,7 @@ use self::uplinks::Uplinks;
 use self::watch::Watch;
 use crate::desire::desire;
 use crate::desired::Desired;
+use crate::facts::Offer;
 use crate::hands::{Event, HandsError};
 use crate::plan::plan;
 use crate::seen::Seen;
@@ -63,6 +64,9 @@ pub struct Setup {
     pub safe_mode: Option<String>,
     /// The folder of the run, as daemons shall read it in their files.
     pub run: String,
+    /// What uplinks were offered in this boot, before this process was started: a daemon that runs on does
+    /// not say it again.
+    pub offers: BTreeMap<String, Offer>,
     /// The boot that this is.
     pub boot: Boot,
     /// The secret of the setup Wi-Fi that is printed on the box, if any.
@@ -156,6 +160,9 @@ impl Control {
         };
         control.resume(now, armed, armed_unreadable);
         control.retarget(now);
+        for (device, offer) in std::mem::take(&mut control.setup.offers) {
+            control.uplinks.offered(now, &device, offer);
+        }
         control.go_on(now);
         control
     }

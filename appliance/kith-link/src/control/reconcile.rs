@@ -31,7 +31,7 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// How often a step may be done in a row without a moment at which all was right.
-const IN_VAIN: u32 = 3;
+const IN_VAIN: u32 = 4;
 
 /// Repairs that are remembered.
 const REPAIRS: usize = 50;
@@ -127,9 +127,9 @@ impl Reconcile {
         if self.settled && self.done.is_empty() {
             self.drift = self.right.as_ref() == Some(desired);
         }
-        let planned: Vec<String> = steps.iter().map(Step::to_string).collect();
+        let planned: Vec<String> = steps.iter().map(name).collect();
         self.failing.retain(|words, _| planned.contains(words));
-        let free = |step: &Step| self.failing.get(&step.to_string()).is_none_or(|f| f.until <= now);
+        let free = |step: &Step| self.failing.get(&name(step)).is_none_or(|f| f.until <= now);
         // Without its firewall nothing is opened; the old state stays.
         let fenced = steps.iter().all(|step| free(step) || !matches!(step, Step::LoadRuleset(_)));
         self.queue = steps.into_iter().filter(|step| fenced && free(step)).collect();
@@ -170,29 +170,31 @@ impl Reconcile {
                 if self.drift {
                     self.remember(wall, &words);
                 }
-                let times = self.done.entry(words.clone()).or_default();
+                let times = self.done.entry(name(step)).or_default();
                 *times += 1;
                 if *times > IN_VAIN {
-                    self.fail(now, words, "it has no effect".to_owned());
+                    self.fail(now, name(step), "it has no effect".to_owned());
                 }
             }
             Err(error) => {
                 tracing::warn!(step = words, %error, "failed");
-                self.fail(now, words, error.to_string());
+                self.fail(now, name(step), error.to_string());
                 if matches!(step, Step::LoadRuleset(_)) {
                     self.queue.clear();
                 }
             }
         }
         if self.queue.is_empty() {
-            self.look_at = now;
+            // The supervisor takes a moment to say how the daemons are.
+            let asked = matches!(step, Step::WishDaemons(_) | Step::Reload(_));
+            self.look_at = if asked { now + DEBOUNCE } else { now };
         }
     }
 
-    fn fail(&mut self, now: Instant, words: String, message: String) {
-        let times = self.failing.get(&words).map_or(0, |failing| failing.times) + 1;
+    fn fail(&mut self, now: Instant, name: String, message: String) {
+        let times = self.failing.get(&name).map_or(0, |failing| failing.times) + 1;
         let pause = PAUSES.0.saturating_mul(1 << times.saturating_sub(1).min(6)).min(PAUSES.1);
-        self.failing.insert(words, Failing { times, until: now + pause, message });
+        self.failing.insert(name, Failing { times, until: now + pause, message });
     }
 
     fn remember(&mut self, at: u64, words: &str) {
@@ -212,13 +214,44 @@ impl Reconcile {
             code: "blind".to_owned(),
             message: format!("The box cannot see its own network: {why}."),
         });
-        let failing = self.failing.iter().map(|(words, failing)| Problem {
+        let failing = self.failing.iter().map(|(name, failing)| Problem {
             code: "step-failed".to_owned(),
             message: format!(
-                "The box could not {words}: {}. It tries again by itself.",
+                "The box could not {}: {}. It tries again by itself.",
+                name.split('\n').next().unwrap_or(name),
                 failing.message
             ),
         });
         blind.chain(failing).collect()
+    }
+}
+
+/// What a step is known by: its words, and what they leave out that tells it from another.
+fn name(step: &Step) -> String {
+    match step {
+        Step::WishDaemons(wishes) => {
+            let wishes = wishes.iter().map(|wish| format!("{}:{:x}", wish.id, wish.generation));
+            format!("{step}\n{}", wishes.collect::<Vec<_>>().join(" "))
+        }
+        Step::LoadRuleset(_)
+        | Step::SetSysctl { .. }
+        | Step::SetCountry(_)
+        | Step::WriteFile { .. }
+        | Step::RemoveFile { .. }
+        | Step::AddBridge { .. }
+        | Step::AddBatadv { .. }
+        | Step::AddWifi { .. }
+        | Step::RemoveLink { .. }
+        | Step::SetBatadv { .. }
+        | Step::SetMtu { .. }
+        | Step::SetMaster { .. }
+        | Step::SetIsolated { .. }
+        | Step::SetUp { .. }
+        | Step::AddAddress { .. }
+        | Step::RemoveAddress { .. }
+        | Step::AddRoute(_)
+        | Step::RemoveRoute(_)
+        | Step::Reload(_)
+        | Step::Rejoin(_) => step.to_string(),
     }
 }

@@ -104,7 +104,9 @@ pub(super) fn rejoin(scene: &Scene<'_>) -> Vec<Step> {
 pub(super) fn stale_files(scene: &Scene<'_>) -> Vec<Step> {
     let theirs = |path: &str| {
         let control = path.strip_prefix(names::CONTROL).is_some_and(|rest| rest.starts_with('/'));
-        control || path.starts_with(names::LEASES) || path == names::DHCP_SOCKET
+        control
+            || path.starts_with(names::LEASES)
+            || [names::DHCP_SOCKET, names::OFFERS].contains(&path)
     };
     let stale = scene.seen.files.keys().filter(|path| !scene.desired.files.contains_key(*path));
     stale.filter(|path| !theirs(path)).map(|path| Step::RemoveFile { path: path.clone() }).collect()

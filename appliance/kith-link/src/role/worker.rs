@@ -4,12 +4,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::drive::Fact;
+use super::offers::Offers;
 use crate::control::{Input, Job, Outcome};
-use crate::hands::Hands;
+use crate::hands::{Event, Hands};
 
 /// Starts it; there is one job at a time.
 pub(super) fn start<H: Hands + 'static>(
     mut hands: H,
+    mut offers: Option<Offers>,
     facts: mpsc::Sender<Fact>,
     tasks: &mut JoinSet<()>,
 ) -> mpsc::Sender<Job> {
@@ -22,7 +24,12 @@ pub(super) fn start<H: Hands + 'static>(
                     Some(job) => Input::Done(carry_out(&mut hands, job).await),
                     None => return,
                 },
-                event = hands.event() => Input::Happened(event),
+                event = hands.event() => {
+                    if let (Some(offers), Event::Offered { device, offer }) = (&mut offers, &event) {
+                        offers.take(device, offer);
+                    }
+                    Input::Happened(event)
+                }
             };
             if facts.send(Fact::Input(input)).await.is_err() {
                 return;

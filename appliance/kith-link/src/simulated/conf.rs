@@ -56,8 +56,9 @@ pub struct Dnsmasq {
 }
 
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.split_once('=')).map(|(key, value)| (key.trim(), value.trim()))
+    // A space at the end belongs to a passphrase.
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('='))
 }
 
 /// A text as wpa_supplicant writes it: in quotes, as `P"…"` with escapes, or as hexadecimal digits.

@@ -37,19 +37,34 @@ pub(super) struct Daemons {
 }
 
 impl Daemons {
-    /// Starts, restarts and stops; answers which were started.
-    pub(super) fn wish(&mut self, now: Instant, wishes: &[DaemonWish]) -> Vec<DaemonId> {
-        self.running.retain(|id, _| wishes.iter().any(|wish| wish.id == *id));
+    /// Starts, restarts and stops; answers which were stopped, with what they had read, and which were
+    /// started.
+    pub(super) fn wish(
+        &mut self,
+        now: Instant,
+        wishes: &[DaemonWish],
+    ) -> (Vec<(DaemonId, String)>, Vec<DaemonId>) {
+        let same = |id: &DaemonId, daemon: &Daemon| {
+            wishes.iter().any(|wish| wish.id == *id && wish.generation == daemon.generation)
+        };
+        let ended: Vec<DaemonId> = self
+            .running
+            .iter()
+            .filter(|(id, daemon)| !same(id, daemon))
+            .map(|(id, _)| id.clone())
+            .collect();
+        let stopped = ended
+            .into_iter()
+            .filter_map(|id| Some((id.clone(), self.running.remove(&id)?.config?)))
+            .collect();
         let mut started = Vec::new();
-        for wish in wishes {
-            let there = self.running.get(&wish.id);
-            if there.is_some_and(|daemon| daemon.generation == wish.generation) {
-                continue;
-            }
-            self.start(now, &wish.id, wish.generation, there.map_or(0, |daemon| daemon.restarts));
-            started.push(wish.id.clone());
+        for wish in wishes.iter().filter(|wish| !self.running.contains_key(&wish.id)) {
+            started.push((wish.id.clone(), wish.generation));
         }
-        started
+        for (id, generation) in &started {
+            self.start(now, id, *generation, 0);
+        }
+        (stopped, started.into_iter().map(|(id, _)| id).collect())
     }
 
     fn start(&mut self, now: Instant, id: &DaemonId, generation: u64, restarts: u64) {

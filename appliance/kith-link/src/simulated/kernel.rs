@@ -174,7 +174,15 @@ impl Kernel {
         self.make(name, SeenKind::Wifi { radio: radio.to_owned(), mode: Some(mode) })
     }
 
-    fn remove(&mut self, name: &str) {
+    /// A further network of hostapd, which makes its interface itself.
+    pub(super) fn add_network(&mut self, name: &str, radio: &str) {
+        let mode = Some(WifiMode::AccessPoint);
+        if !self.links.contains_key(name) {
+            self.add(name, SeenKind::Wifi { radio: radio.to_owned(), mode });
+        }
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
         self.links.remove(name);
         self.addresses.retain(|(device, _)| device != name);
         self.routes.retain(|route| route.device.as_deref() != Some(name));

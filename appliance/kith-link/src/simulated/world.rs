@@ -13,7 +13,7 @@ use kith_model::profile::Profile;
 
 use super::chance::{roll, wander};
 use super::conf::{self, Bss};
-use super::daemons::Daemons;
+use super::daemons::{BEGINS, Daemons};
 use super::kernel::{Iface, Kernel};
 use super::people::{self, Offered, Served};
 use super::{air, radios};
@@ -41,6 +41,7 @@ pub struct World {
     plugged: BTreeSet<String>,
     /// Whether somebody behind the provider's router answers.
     internet: bool,
+    mesh_secret: Option<String>,
     kernel: Kernel,
     daemons: Daemons,
     agenda: BTreeMap<(Instant, u64), Event>,
@@ -62,6 +63,7 @@ impl World {
             ports,
             plugged,
             internet: true,
+            mesh_secret: None,
             daemons: Daemons::default(),
             agenda: BTreeMap::new(),
             planned: 0,
@@ -88,6 +90,11 @@ impl World {
         }
         self.later(now, Event::Changed);
         self.offer_soon(now);
+    }
+
+    /// The secret of the mesh in the air; without one any will do.
+    pub fn set_mesh_secret(&mut self, secret: &str) {
+        self.mesh_secret = Some(secret.to_owned());
     }
 
     /// Lets those behind the provider's router answer or not.
@@ -131,9 +138,14 @@ impl World {
                 self.daemons.files.remove(path);
             }
             Step::WishDaemons(wishes) => {
-                for id in self.daemons.wish(now, wishes) {
+                let (stopped, started) = self.daemons.wish(now, wishes);
+                for (id, config) in stopped {
+                    self.ended(&id, &config);
+                }
+                for id in started {
                     self.began(now, &id);
                 }
+                self.later(now + BEGINS, Event::Changed);
             }
             Step::Reload(id) => {
                 if !self.daemons.reload(now, id) {
@@ -178,20 +190,44 @@ impl World {
         }
         if id.program == Program::Hostapd {
             let config = self.daemons.running.get(id).and_then(|daemon| daemon.config.as_deref());
-            for bss in config.map(conf::hostapd).unwrap_or_default().networks {
-                if let Some(link) = self.kernel.links.get_mut(&bss.interface) {
-                    link.up = true;
-                    if bss.bridge.is_some() {
-                        link.master = bss.bridge;
-                    }
-                }
-                self.since.remove(&bss.interface);
-            }
+            self.serve(&config.map(conf::hostapd).unwrap_or_default());
         }
         for after in [Duration::from_millis(500), JOINS + Duration::from_millis(500)] {
             self.later(now + after, Event::Changed);
         }
         self.offer_soon(now);
+    }
+
+    /// hostapd makes the interfaces of all networks but the first, switches them on and puts them where
+    /// they belong.
+    fn serve(&mut self, config: &conf::Hostapd) {
+        let first = config.networks.first().and_then(|bss| self.kernel.links.get(&bss.interface));
+        let Some(SeenKind::Wifi { radio, .. }) = first.map(|link| link.kind.clone()) else { return };
+        for bss in &config.networks {
+            self.kernel.add_network(&bss.interface, &radio);
+            if let Some(link) = self.kernel.links.get_mut(&bss.interface) {
+                link.up = true;
+                if bss.bridge.is_some() {
+                    link.master.clone_from(&bss.bridge);
+                }
+            }
+            self.since.remove(&bss.interface);
+        }
+    }
+
+    /// A daemon was stopped, and what it made goes with it.
+    fn ended(&mut self, id: &DaemonId, config: &str) {
+        if id.program != Program::Hostapd {
+            return;
+        }
+        for (at, bss) in conf::hostapd(config).networks.iter().enumerate() {
+            if at > 0 {
+                self.kernel.remove(&bss.interface);
+            } else if let Some(link) = self.kernel.links.get_mut(&bss.interface) {
+                link.up = false;
+                link.master = None;
+            }
+        }
     }
 
     fn later(&mut self, at: Instant, event: Event) {
@@ -307,7 +343,7 @@ impl World {
             .collect();
         let in_mesh = mesh_device.is_some() && links.get(MESH).is_some_and(|link| link.up);
         let mesh = match mesh_device.filter(|_| in_mesh) {
-            Some((device, id)) => air::mesh(self.seed, now, &id, &device),
+            Some((device, network)) => self.mesh(now, &device, &network),
             None => Mesh::default(),
         };
         Seen {
@@ -414,15 +450,33 @@ impl World {
         (!(lost && network.mesh) && daemon.joins + JOINS <= now).then_some(network)
     }
 
+    fn mesh(&self, now: Instant, device: &str, network: &conf::Network) -> Mesh {
+        let wrong = self.mesh_secret.is_some() && self.mesh_secret != network.passphrase;
+        let mut mesh = air::mesh(self.seed, now, &network.ssid, device);
+        if wrong {
+            (mesh.neighbours, mesh.nodes, mesh.gateways) = Default::default();
+        }
+        mesh
+    }
+
+    /// The boxes that are heard directly.
+    #[must_use]
+    pub fn neighbours(&self, now: Instant) -> Vec<String> {
+        let up = self.kernel.links.get(MESH).is_some_and(|link| link.up);
+        let joined = self.mesh_device(now).filter(|_| up);
+        let mesh = joined.map(|(device, network)| self.mesh(now, &device, &network));
+        mesh.unwrap_or_default().neighbours.into_iter().map(|neighbour| neighbour.mac).collect()
+    }
+
     /// The interface that is in a mesh, and in which.
-    fn mesh_device(&self, now: Instant) -> Option<(String, String)> {
+    fn mesh_device(&self, now: Instant) -> Option<(String, conf::Network)> {
         let mut parts = self.kernel.links.iter().filter(|(_, link)| {
             link.master.as_deref() == Some(MESH)
                 && matches!(link.kind, SeenKind::Wifi { mode: Some(WifiMode::MeshPoint), .. })
         });
         parts.find_map(|(name, _)| {
             let network = self.network(now, name).filter(|network| network.mesh)?;
-            Some((name.clone(), network.ssid))
+            Some((name.clone(), network))
         })
     }
 

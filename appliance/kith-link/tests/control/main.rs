@@ -1,0 +1,13 @@
+//! The machine that drives the network, with a box that is not there, a disk that loses power, and time
+//! that passes when the test says so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may end")]
+
+mod bad;
+mod changes;
+mod durability;
+mod lockouts;
+mod reach;
+mod rig;
+mod uplinks;
+mod watching;
