@@ -129,7 +129,12 @@ fn watch_folder(folder: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
         | inotify::WatchFlags::MODIFY
         | inotify::WatchFlags::MOVED_TO;
     inotify::add_watch(&fd, path, changes)?;
-    Ok(AsyncFd::register(fd)?)
+    // Its successor is an unsafe function: it relies on the number staying what it is.
+    #[expect(
+        deprecated,
+        reason = "an owned descriptor keeps its number; there is no safe way else"
+    )]
+    AsyncFd::new(fd)
 }
 
 async fn hear_leases(watch: &Option<AsyncFd<OwnedFd>>) {
