@@ -3,6 +3,8 @@
 
 use kith_model::daemon::Program;
 
+use crate::socket::Guests;
+
 /// The group of what our own processes share, such as the sockets between them.
 pub const SHARED: u32 = 900;
 
@@ -32,6 +34,13 @@ pub const fn of(program: Program) -> u32 {
 pub fn groups_of_link() -> Vec<u32> {
     let programs = Program::ALL.into_iter().map(of);
     [SHARED, RENDERED].into_iter().chain(programs).collect()
+}
+
+/// Whom link lets in on its socket besides root: the node, where each is a user of its own.
+#[must_use]
+pub fn guests_of_link() -> Option<Guests<'static>> {
+    let is_link = nix::unistd::geteuid().as_raw() == LINK;
+    is_link.then_some(Guests { group: SHARED, users: &[NODE] })
 }
 
 #[cfg(test)]

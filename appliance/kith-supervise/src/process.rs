@@ -129,7 +129,8 @@ impl Process {
             biased;
             received = self.reports.receive::<Report>(), if self.talking => match received {
                 Ok(Some((report, _))) => Sign::Report(report),
-                Ok(None) => {
+                // One that ends without having read all it was told resets the channel.
+                Ok(None) | Err(ChannelError::Io(_)) => {
                     self.talking = false;
                     Sign::Silent
                 }

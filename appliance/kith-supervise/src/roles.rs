@@ -72,10 +72,13 @@ impl Role {
     #[must_use]
     pub fn paths(self, state: &Path, run: &Path) -> Paths {
         let list = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        // Whoever makes sure that a folder lasts flushes the one that it is in.
+        let above: Vec<_> = state.parent().map(Path::to_owned).into_iter().collect();
         let read = list(&["/etc", "/proc", "/sys", "/usr/share", "/dev/null", "/dev/urandom"]);
         match self {
             Self::Link => Paths {
                 read,
+                list: above,
                 // It runs nft.
                 execute: list(&["/usr", "/bin", "/sbin", "/lib", "/lib64"]),
                 write: [
@@ -87,6 +90,7 @@ impl Role {
             },
             Self::Node => Paths {
                 read: [read, list(&["/usr", "/lib", "/lib64"])].concat(),
+                list: above,
                 execute: Vec::new(),
                 write: vec![state.to_owned(), "/dev/null".into()],
                 sockets: Vec::new(),

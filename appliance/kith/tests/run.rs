@@ -113,6 +113,31 @@ fn a_host_has_no_link_role_and_its_run_directory_is_where_it_was_put() {
 }
 
 #[test]
+fn what_everybody_said_can_be_read_also_while_the_node_is_down() {
+    let state = tempfile::tempdir().unwrap();
+    let mut running = Running::start(state.path());
+    let lines = |source: &str| {
+        let output = kith(state.path(), &["logs", "--json", "--source", source]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let lines =
+            text(&output.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let lines: Vec<Value> = lines;
+        assert!(lines.iter().all(|line| line["source"] == source), "{lines:?}");
+        lines
+    };
+    let said = lines("supervisor");
+    assert!(said.iter().any(|line| line["text"].as_str().unwrap().contains("serves role=node")));
+    assert!(lines("nobody").is_empty());
+    signal(node(state.path()).pid.unwrap(), Signal::SIGSTOP);
+    assert!(lines("supervisor").len() >= said.len());
+    let safe = kith(state.path(), &["safe-mode", "status", "--json"]);
+    assert_eq!(json(&safe)["safe_mode"], Value::Null);
+    signal(node(state.path()).pid.unwrap(), Signal::SIGCONT);
+    assert_eq!(running.stop(Signal::SIGTERM).0, Some(0));
+    assert_eq!(kith(state.path(), &["logs"]).status.code(), Some(4));
+}
+
+#[test]
 fn a_supervisor_that_is_killed_leaves_nothing_behind() {
     let state = tempfile::tempdir().unwrap();
     let mut running = Running::start(state.path());

@@ -19,6 +19,8 @@ const KNOWN: ABI = ABI::V6;
 pub struct Paths {
     /// What it may read.
     pub read: Vec<PathBuf>,
+    /// Folders whose names, and those of all folders in them, it may list and flush, without reading files.
+    pub list: Vec<PathBuf>,
     /// What it may read and execute.
     pub execute: Vec<PathBuf>,
     /// What it may read and change in any way, apart from making devices.
@@ -54,6 +56,7 @@ pub fn restrict(paths: &Paths) -> Result<Enforced, SandboxError> {
         .scope(Scope::from_all(KNOWN))?
         .create()?;
     let ruleset = allow(ruleset, &paths.read, read)?;
+    let ruleset = allow(ruleset, &paths.list, AccessFs::ReadDir.into())?;
     let ruleset = allow(ruleset, &paths.execute, execute)?;
     let ruleset = allow(ruleset, &paths.write, write)?;
     let ruleset = allow(ruleset, &paths.sockets, sockets)?;
@@ -86,7 +89,7 @@ mod tests {
     fn what_is_not_listed_is_closed_and_what_is_listed_is_as_open_as_it_says() {
         let temp = tempfile::tempdir().unwrap();
         let at = |name: &str| temp.path().join(name);
-        for folder in ["read", "write", "sockets", "other"] {
+        for folder in ["read", "write", "sockets", "other", "list"] {
             fs::create_dir(at(folder)).unwrap();
             fs::write(at(folder).join("file"), folder).unwrap();
         }
@@ -95,6 +98,7 @@ mod tests {
                 read: vec![at("read")],
                 write: vec![at("write"), at("missing")],
                 sockets: vec![at("sockets")],
+                list: vec![at("list")],
                 execute: Vec::new(),
             };
             let root = temp.path().to_owned();
@@ -112,6 +116,9 @@ mod tests {
                     UnixListener::bind(at("sockets/a.sock")).is_ok(),
                     fs::rename(at("sockets/a.sock"), at("sockets/b.sock")).is_ok(),
                     UnixListener::bind(at("read/a.sock")).is_ok(),
+                    fs::read_dir(at("list")).is_ok(),
+                    fs::read(at("list/file")).is_ok(),
+                    fs::read_dir(at("other")).is_ok(),
                 ];
                 (enforced, tries)
             })
@@ -120,9 +127,14 @@ mod tests {
         };
         let (enforced, tries) = inside;
         if enforced == Enforced::Not {
-            assert_eq!(tries, [true; 10], "without Landlock everything is open");
+            assert_eq!(tries, [true; 13], "without Landlock everything is open");
             return;
         }
-        assert_eq!(tries, [true, false, true, true, false, false, false, true, true, false]);
+        let expected = [
+            [true, false, true, true, false, false].as_slice(),
+            [false, true, true, false].as_slice(),
+            [true, false, false].as_slice(),
+        ];
+        assert_eq!(tries.as_slice(), expected.concat());
     }
 }

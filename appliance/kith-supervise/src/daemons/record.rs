@@ -142,7 +142,7 @@ mod tests {
         let record = Record::of_self(7, "/usr/sbin/with a blank".into()).unwrap();
         record.write(run.path(), &id).unwrap();
         assert_eq!(Record::read(run.path(), &id), Some(record));
-        assert_eq!(all(run.path()), [id.clone()]);
+        assert_eq!(all(run.path()), std::slice::from_ref(&id));
         forget(run.path(), &id);
         assert_eq!((Record::read(run.path(), &id), all(run.path())), (None, Vec::new()));
     }
