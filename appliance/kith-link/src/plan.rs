@@ -1,9 +1,9 @@
 //! From what is there to what shall be, in the right order: a pure function.
 //!
-//! The firewall comes first, since it may only ever be stricter than the network behind it. Daemons that
-//! shall not be or start anew otherwise stop before their interfaces go; what is new is made before it is used (bridges, then
-//! members, then addresses, then routes, then files), and daemons start last, when all they need is there.
-//! Only what the box made is ever removed.
+//! The firewall comes first, so that nothing new is ever open before it is guarded. Daemons that shall not
+//! be, or not like this, stop before their interfaces go. What is new is made before it is used: bridges,
+//! members, addresses, routes, files; and daemons start last, when all they need is there. Only what the
+//! box made is ever removed.
 
 mod daemons;
 mod links;
@@ -32,12 +32,13 @@ pub fn plan(desired: &Desired, seen: &Seen) -> Vec<Step> {
     let gone = links::gone(&scene);
     steps.extend(daemons::stop(&scene, !gone.is_empty()));
     steps.extend(links::leave(&scene));
-    steps.extend(gone.into_iter().map(|name| Step::RemoveLink { name }));
+    steps.extend(gone.iter().map(|name| Step::RemoveLink { name: name.clone() }));
     steps.extend(links::make(&scene));
     steps.extend(sysctls(&scene));
     steps.extend(links::switch_on(&scene));
-    steps.extend(addresses(&scene));
-    steps.extend(routes(&scene));
+    steps.extend(missing_addresses(&scene, &gone));
+    steps.extend(routes(&scene, &gone));
+    steps.extend(extra_addresses(&scene, &gone));
     steps.extend(daemons::files(&scene));
     steps.extend(daemons::reload(&scene));
     steps.extend(daemons::start(&scene));
@@ -84,41 +85,49 @@ fn device(path: &str) -> Option<&str> {
     Some(device).filter(|device| !matches!(*device, "all" | "default"))
 }
 
-/// Addresses that are missing, then those that are too much. Of an uplink's IPv6 addresses none is too
-/// much: routers give them and take them.
-fn addresses(scene: &Scene<'_>) -> Vec<Step> {
-    let Scene { desired, seen } = scene;
-    let missing = desired.addresses.difference(&seen.addresses);
-    let missing = missing.filter(|(device, _)| scene.will_be(device));
-    let given = |device: &str, address: &IpNet| {
-        let wan = desired.links.get(device).is_some_and(|link| link.network == Network::Wan);
-        wan && matches!(address, IpNet::V6(_))
-    };
-    let extra = seen.addresses.difference(&desired.addresses).filter(|(device, address)| {
-        desired.links.contains_key(device) && scene.will_be(device) && !given(device, address)
+/// Addresses that are missing.
+fn missing_addresses(scene: &Scene<'_>, gone: &[String]) -> Vec<Step> {
+    let missing = scene.desired.addresses.iter().filter(|address| {
+        let there = scene.seen.addresses.contains(*address) && !gone.contains(&address.0);
+        !there && scene.will_be(&address.0)
     });
     let add = |(device, address): &(String, IpNet)| Step::AddAddress {
         device: device.clone(),
         address: *address,
     };
+    missing.map(add).collect()
+}
+
+/// Addresses that are too much, of interfaces that stay. Of an uplink's IPv6 addresses none is too much:
+/// routers give them and take them.
+fn extra_addresses(scene: &Scene<'_>, gone: &[String]) -> Vec<Step> {
+    let Scene { desired, seen } = scene;
+    let given = |device: &str, address: &IpNet| {
+        let wan = desired.links.get(device).is_some_and(|link| link.network == Network::Wan);
+        wan && matches!(address, IpNet::V6(_))
+    };
+    let extra = seen.addresses.difference(&desired.addresses).filter(|(device, address)| {
+        desired.links.contains_key(device) && !gone.contains(device) && !given(device, address)
+    });
     let remove = |(device, address): &(String, IpNet)| Step::RemoveAddress {
         device: device.clone(),
         address: *address,
     };
-    missing.map(add).chain(extra.map(remove)).collect()
+    extra.map(remove).collect()
 }
 
 /// Routes: first away with those that stand in the way of new ones, then the new ones (what is on the
-/// link before what is behind it), then away with the rest.
-fn routes(scene: &Scene<'_>) -> Vec<Step> {
+/// link before what is behind it), then away with the rest. What goes with its interface is gone already.
+fn routes(scene: &Scene<'_>, gone: &[String]) -> Vec<Step> {
     let Scene { desired, seen } = scene;
     let there = |route: &&RouteSpec| route.device.as_ref().is_none_or(|d| scene.will_be(d));
-    let mut missing: Vec<&RouteSpec> =
-        desired.routes.difference(&seen.routes).filter(there).collect();
+    let stays = |route: &&RouteSpec| !route.device.as_ref().is_some_and(|d| gone.contains(d));
+    let kept: BTreeSet<RouteSpec> = seen.routes.iter().filter(stays).cloned().collect();
+    let mut missing: Vec<&RouteSpec> = desired.routes.difference(&kept).filter(there).collect();
     missing.sort_by_key(|route| route.via.is_some());
     let places: BTreeSet<(IpNet, u32)> =
         missing.iter().map(|route| (route.to, route.metric)).collect();
-    let extra = seen.routes.difference(&desired.routes);
+    let extra = kept.difference(&desired.routes);
     let (in_the_way, rest): (Vec<_>, Vec<_>) =
         extra.partition(|route| places.contains(&(route.to, route.metric)));
     let remove = |route: &RouteSpec| Step::RemoveRoute(route.clone());

@@ -3,6 +3,7 @@
 //!
 //! `KITH_GOLDEN=write cargo test -p kith-link --test golden` writes them anew; read the diff before it is
 //! committed. The programs that read these files judge them in `tests/programs.rs`.
+#![expect(clippy::unwrap_used, reason = "a test may fail at the first surprise")]
 
 mod cases;
 
@@ -24,6 +25,17 @@ fn every_case_is_rendered_as_it_lies_there() {
         complaints.extend(differences(&case, &now));
     }
     assert!(complaints.is_empty(), "\n{}\n(KITH_GOLDEN=write writes them)", complaints.join("\n"));
+}
+
+#[test]
+fn the_ruleset_at_boot_lets_nothing_in() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/closed.nft");
+    let closed = kith_link::render::nft::closed();
+    if std::env::var_os("KITH_GOLDEN").is_some_and(|value| value == "write") {
+        fs::write(&path, &closed).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), closed);
+    assert_eq!(closed.matches("accept").count(), 1, "more than the box itself may come in");
 }
 
 #[test]

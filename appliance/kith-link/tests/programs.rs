@@ -2,15 +2,21 @@
 //! dhcpcd. What is not installed is skipped, and said; with `KITH_PROGRAMS=all` nothing may be skipped.
 //!
 //! nft asks the kernel and so needs a user namespace of its own; nothing outside of it is touched.
+#![expect(clippy::unwrap_used, reason = "a test may fail at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "a test asks the real programs")]
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod any;
 mod cases;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cases::{cases, rendered};
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
 
 /// Whether a program can be asked; if not, it is said.
 fn can_be_asked(program: &str, probe: &[&str]) -> bool {
@@ -97,7 +103,7 @@ fn a_ruleset_takes_the_place_of_any_other() {
 }
 
 /// The sets and chains that nft lists after files were loaded one after the other, in no order.
-fn listed(paths: &[&Path]) -> std::collections::BTreeSet<String> {
+fn listed(paths: &[&Path]) -> BTreeSet<String> {
     let loads = paths.iter().map(|path| format!("nft -f '{}' && ", path.display()));
     let script = format!("{}nft -s list ruleset", loads.collect::<String>());
     let (fine, words) = ask("sh", &["-c", &script]);
@@ -152,6 +158,46 @@ fn complaint(program: &str, arguments: &[&str]) -> Option<String> {
     words.contains("Line ").then_some(words)
 }
 
+/// What any settings make, beside what the golden cases make.
+#[test]
+fn the_programs_take_what_any_settings_make() {
+    let programs = ["nft", "dnsmasq", "hostapd", "wpa_supplicant"];
+    let probes = ["--version", "--version", "-v", "-v"];
+    if !programs.iter().zip(probes).all(|(program, probe)| can_be_asked(program, &[probe])) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..32 {
+        let settings = any::settings().new_tree(&mut runner).unwrap().current();
+        let facts = any::facts().new_tree(&mut runner).unwrap().current();
+        let desired = kith_link::desire::desire(&settings, &any::profile(), &facts);
+        let ruleset = write("ruleset", &desired.ruleset);
+        let (fine, words) = ask("nft", &["-c", "-f", text(&ruleset)]);
+        assert!(fine, "{words}\n{}", desired.ruleset);
+        for (name, file) in desired.files.iter().filter(|(name, _)| !name.contains('/')) {
+            let path = write(name, &file.content);
+            let complaint = match name.split_once('-') {
+                Some(("dnsmasq", _)) => {
+                    let (fine, words) = ask("dnsmasq", &["--test", "-C", text(&path)]);
+                    (!fine).then_some(words)
+                }
+                Some(("hostapd", _)) => complaint("hostapd", &[text(&path)]),
+                Some(("wpa_supplicant", _)) => {
+                    complaint("wpa_supplicant", &["-Dnl80211", "-ix", "-c", text(&path)])
+                }
+                Some(_) | None => None,
+            };
+            assert_eq!(complaint, None, "{}", file.content);
+        }
+    }
+}
+
 #[test]
 fn dhcpcd_understands_every_line() {
     if !can_be_asked("dhcpcd", &["--version"]) {
@@ -159,16 +205,23 @@ fn dhcpcd_understands_every_line() {
     }
     let (folder, paths) = files("dhcpcd");
     let unknown = |path: &Path| {
-        let (_, words) = ask("dhcpcd", &["-T", "-f", text(path), "lo"]);
+        let script = format!("ip link set lo up && timeout 2 dhcpcd -T -f '{}' lo", text(path));
+        let (_, words) = ask("sh", &["-c", &script]);
+        assert!(words.contains("starting"), "{words}");
         words.contains("unknown option").then_some(words)
     };
-    // It reads the part of an interface only if there is one, and here there is none but `lo`.
+    // It reads the part of an interface only if there is one, and here there is none but `lo`. The files
+    // then differ in little but the box's identifier.
+    let mut kinds = BTreeMap::new();
     for path in &paths {
         let (_, device) = text(path).rsplit_once("dhcpcd-").unwrap();
-        fs::write(path, fs::read_to_string(path).unwrap().replace(device, "lo")).unwrap();
+        let file = fs::read_to_string(path).unwrap().replace(device, "lo");
+        let but_duid: String = file.lines().filter(|line| !line.starts_with("duid")).collect();
+        kinds.insert(but_duid, file);
     }
-    for path in &paths {
-        assert_eq!(unknown(path), None, "{}", path.display());
+    for file in kinds.values() {
+        fs::write(&paths[0], file).unwrap();
+        assert_eq!(unknown(&paths[0]), None, "{file}");
     }
     let broken = folder.path().join("broken");
     fs::write(&broken, fs::read_to_string(&paths[0]).unwrap() + "no_such_option\n").unwrap();

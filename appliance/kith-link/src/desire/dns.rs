@@ -20,13 +20,10 @@ const FALLBACK: [IpAddr; 2] = [
 
 pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     let networks = served(scene, desired);
-    let former = scene.household.former.iter();
-    let guests = scene.visitors.former.iter().filter(|_| scene.guest);
     let main = dnsmasq::main(&Main {
         folder: scene.folder(),
         networks,
         rebind_exceptions: scene.settings.dns.rebind_exceptions.clone(),
-        former_prefixes: former.chain(guests).copied().collect(),
         storm: scene.facts.lease_storm,
     });
     if let Some(instance) = interface("lan") {
@@ -75,7 +72,8 @@ fn names(scene: &Scene<'_>) -> Vec<(IpAddr, Vec<String>)> {
     }
     let mut names: Vec<_> = addresses.into_iter().map(|address| (address, own.clone())).collect();
     for client in scene.settings.client.values() {
-        if let (Some(address), Some(name)) = (client.address, &client.name) {
+        let address = client.address.filter(|address| scene.settings.lan.address.contains(address));
+        if let (Some(address), Some(name)) = (address, &client.name) {
             names.push((address.into(), vec![dnsmasq::full_name(name)]));
         }
     }

@@ -22,7 +22,7 @@ fn rules(scene: &Scene<'_>, desired: &mut Desired) -> Rules {
         device: way.device.clone(),
         prefix: way.offer.prefix.filter(|_| way.in_use).map(|prefix| prefix.prefix.trunc()),
     });
-    let guest = scene.guest.then(|| Guest {
+    let guest = scene.guest.then_some(Guest {
         address: settings.guest.address,
         internet: settings.guest.internet,
         rate_kbit: settings.guest.rate_kbit,

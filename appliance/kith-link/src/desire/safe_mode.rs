@@ -14,7 +14,6 @@ pub(super) fn instead(facts: &Facts) -> (Settings, Facts) {
         way_out: None,
         mesh_router: None,
         old_lan: None,
-        former_prefixes: Vec::new(),
         ..facts.clone()
     };
     (Settings::default(), facts)

@@ -37,19 +37,17 @@ pub(super) struct Scene<'a> {
 }
 
 /// The /64 prefixes of one network.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Prefixes {
     /// The local one.
     pub(super) local: Option<Ipv6Net>,
     /// Of what the way in use delegates.
     pub(super) delegated: Option<Ipv6Net>,
-    /// Of what was delegated before.
-    pub(super) former: Vec<Ipv6Net>,
 }
 
 impl Prefixes {
     pub(super) fn all(&self) -> impl Iterator<Item = Ipv6Net> {
-        self.local.into_iter().chain(self.delegated).chain(self.former.iter().copied())
+        self.local.into_iter().chain(self.delegated)
     }
 }
 
@@ -143,16 +141,6 @@ impl<'a> Scene<'a> {
                 problem(problems, "prefix-for-one", message);
             }
         }
-        let now = [self.household.delegated, self.visitors.delegated];
-        let former = |number| {
-            let of = |prefix: &Ipv6Net| made::subnet(*prefix, number);
-            let subnets = self.facts.former_prefixes.iter().filter_map(of);
-            subnets.filter(|subnet| !now.contains(&Some(*subnet))).collect::<Vec<_>>()
-        };
-        let (household, visitors) = (former(0), former(1));
-        self.visitors.former =
-            visitors.into_iter().filter(|subnet| !household.contains(subnet)).collect();
-        self.household.former = household;
     }
 }
 

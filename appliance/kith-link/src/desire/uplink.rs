@@ -30,6 +30,9 @@ const SHARED: u32 = 900;
 /// The metric of a route that refuses; any route to a part of the prefix is longer and wins.
 const DISCARD: u32 = 1_024;
 
+/// The shortest prefix that is believed: registries give providers /20 at most.
+const SHORTEST_PREFIX: u8 = 16;
+
 /// A way to the internet.
 #[derive(Clone, Debug)]
 pub(super) struct Way<'a> {
@@ -145,6 +148,7 @@ fn settle(way: &mut Way<'_>, settings: &Settings, facts: &Facts, problems: &mut 
             way.offer.dns.clone_from(&fixed.dns);
         }
     }
+    believe(&mut way.offer);
     if !way.ipv6 {
         way.offer.ipv6.clear();
         way.offer.router6 = None;
@@ -167,6 +171,33 @@ fn settle(way: &mut Way<'_>, settings: &Settings, facts: &Facts, problems: &mut 
     }
 }
 
+/// Leaves out what nobody can mean who offers it: whoever answers first on the internet side may be
+/// anybody.
+fn believe(offer: &mut Offer) {
+    let host4 = |address: Ipv4Addr| {
+        !(address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
+            || address.is_broadcast())
+    };
+    let host6 = |address: Ipv6Addr| {
+        !(address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
+            || address.is_unicast_link_local()
+            || address.to_ipv4_mapped().is_some())
+    };
+    offer.ipv4 = offer.ipv4.filter(|net| host4(net.addr()));
+    let own = offer.ipv4.map(|net| net.addr());
+    offer.router = offer.router.filter(|router| host4(*router) && Some(*router) != own);
+    offer.ipv6.retain(|net| host6(net.addr()));
+    // Routers speak with their address on the link (RFC 4861, 6.1.2).
+    offer.router6 = offer.router6.filter(Ipv6Addr::is_unicast_link_local);
+    offer.prefix = offer.prefix.filter(|delegated| {
+        host6(delegated.prefix.addr()) && delegated.prefix.prefix_len() >= SHORTEST_PREFIX
+    });
+}
+
 /// A part of 192.168.0.0/16 that the uplink does not use.
 fn free_third_octet(used: Option<Ipv4Net>) -> u8 {
     let free = |third: &u8| {
@@ -186,7 +217,10 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
         routes(way, metric, desired);
         asker(way, scene, desired);
     }
-    let shared = scene.mesh.and(scene.facts.mesh_router);
+    let boxes = scene.mesh_ipv4();
+    let shared = scene.facts.mesh_router.filter(|router| {
+        boxes.is_some_and(|boxes| boxes.contains(router) && boxes.addr() != *router)
+    });
     if let Some(router) = shared {
         let used = scene.facts.way_out.as_deref() == Some(MESH);
         let metric = if used { IN_USE } else { SHARED };

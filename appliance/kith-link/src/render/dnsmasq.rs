@@ -3,14 +3,16 @@
 //! Its main file is read once, so only what seldom changes is in it. What changes often lies in files that
 //! dnsmasq notices by itself: names (`hosts/`), addresses for good (`dhcp-hosts/`), options (`dhcp-opts/`),
 //! and who is asked upstream (`resolv`). A prefix that a provider delegates is taken from the bridge's
-//! address, and announced as over when that is gone, without a restart.
+//! address; when that is gone dnsmasq announces the prefix as over, with no preferred lifetime, for as long
+//! as devices believe in it (RFC 7084, L-13; RFC 9096, 3.5), without a restart. Its ranges marked
+//! `deprecated` would do the same with an unbounded valid lifetime (measured with 2.90).
 //!
 //! There is one view of names for all: visitors can learn a household device's address by its name, and
 //! the firewall keeps them from it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::Ipv4Net;
 use kith_model::settings::values::{HostName, Mac};
 
 use crate::names::{DOMAIN, LEASES};
@@ -45,8 +47,6 @@ pub struct Main {
     pub networks: Vec<Served>,
     /// Domains whose answers may lead into private networks.
     pub rebind_exceptions: Vec<HostName>,
-    /// Prefixes that are over.
-    pub former_prefixes: Vec<Ipv6Net>,
     /// Whether thousands ask for addresses at once: no ping before a lease then.
     pub storm: bool,
 }
@@ -119,12 +119,6 @@ pub fn main(main: &Main) -> String {
     line("quiet-ra".into());
     for network in &main.networks {
         served(&mut line, network);
-    }
-    if !main.former_prefixes.is_empty() {
-        line("\n# Prefixes that are over (RFC 9096, 3.5).".into());
-    }
-    for prefix in &main.former_prefixes {
-        line(format!("dhcp-range={},ra-only,64,deprecated", prefix.network()));
     }
     out
 }

@@ -8,8 +8,12 @@ use super::{Rules, WayOut, guest, household, mesh, protocol, quoted};
 /// Connections that a visitor may have at once.
 const GUEST_FLOWS: u32 = 1_000;
 
-/// The smallest burst that lets a TCP window of ordinary size through, in bytes.
-const SMALLEST_BURST: u64 = 64 << 10;
+/// The smallest burst lets a TCP window of ordinary size through; the largest is one that the kernel takes
+/// for sure (it holds 32 bits). In bytes.
+const BURST: std::ops::RangeInclusive<u64> = 64 << 10..=64 << 20;
+
+/// The fastest that is bounded at all: 10 Gbit/s in bytes a second.
+const FASTEST: u64 = 1_250_000_000;
 
 /// Everything that passes through.
 pub(super) fn forward() -> Chain {
@@ -47,8 +51,8 @@ pub(super) fn limits(rules: &Rules) -> Chain {
 
 /// A limit in bytes, with a quarter of a second of burst.
 fn over(rate_kbit: u32) -> String {
-    let bytes = (u64::from(rate_kbit) * 1_000 / 8).max(1);
-    let burst = (bytes / 4).max(SMALLEST_BURST);
+    let bytes = (u64::from(rate_kbit) * 1_000 / 8).clamp(1, FASTEST);
+    let burst = (bytes / 4).clamp(*BURST.start(), *BURST.end());
     format!("limit rate over {bytes} bytes/second burst {burst} bytes")
 }
 
