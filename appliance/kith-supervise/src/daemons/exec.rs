@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn only_a_plain_file_of_its_owner_is_a_configuration() {
         let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("hostapd-phy0.conf");
+        let path = temp.path().join("hostapd-phy0");
         let own = nix::unistd::geteuid().as_raw();
         let why = |owner| check_configuration(&path, owner).unwrap_err().to_string();
         assert!(why(own).ends_with("it is not there yet"), "{}", why(own));

@@ -376,7 +376,10 @@ impl Starter for Program {
             return Err(format!("{name} is not on this machine: install the package that has it"));
         }
         let mut command = Command::new("/proc/self/exe");
+        // It has no home to look for a state in, and needs none.
         command
+            .arg("--state")
+            .arg(&self.run)
             .args(["role", "exec-daemon", id.program.name(), &id.instance.to_string()])
             .args(["--generation", &generation.to_string()])
             .arg("--run")

@@ -44,7 +44,7 @@ pub(crate) fn find(program: Program) -> Option<PathBuf> {
 
 /// What a daemon is started with.
 pub(crate) fn launch(id: &DaemonId, program: PathBuf, run: &Path, dropped: bool) -> Launch {
-    let configuration = run.join("link").join(format!("{}.conf", id.file()));
+    let configuration = run.join("link").join(id.file());
     let instance = || OsString::from(id.instance.to_string());
     let path = || OsString::from(&configuration);
     let arguments = match id.program {
@@ -147,18 +147,18 @@ mod tests {
                 launch.arguments.iter().map(|a| a.to_str().unwrap().to_owned()).collect();
             arguments.join(" ")
         };
-        assert_eq!(shown(Program::Hostapd, "phy0"), "/run/kith/link/hostapd-phy0.conf");
+        assert_eq!(shown(Program::Hostapd, "phy0"), "/run/kith/link/hostapd-phy0");
         assert_eq!(
             shown(Program::WpaSupplicant, "kith-mesh0"),
-            "-Dnl80211 -i kith-mesh0 -c /run/kith/link/wpa_supplicant-kith-mesh0.conf"
+            "-Dnl80211 -i kith-mesh0 -c /run/kith/link/wpa_supplicant-kith-mesh0"
         );
         assert_eq!(
             shown(Program::Dnsmasq, "lan"),
-            "--keep-in-foreground --conf-file=/run/kith/link/dnsmasq-lan.conf --log-facility=- --pid-file="
+            "--keep-in-foreground --conf-file=/run/kith/link/dnsmasq-lan --log-facility=- --pid-file="
         );
         assert_eq!(
             shown(Program::Dhcpcd, "eth0"),
-            "--nobackground --noconfigure -f /run/kith/link/dhcpcd-eth0.conf \
+            "--nobackground --noconfigure -f /run/kith/link/dhcpcd-eth0 \
              --script /run/kith/kith-dhcp-event eth0"
         );
     }
