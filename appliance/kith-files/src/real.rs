@@ -16,6 +16,12 @@ use crate::{
 /// they take three to four times as long as on 8 or 16 threads, and 32 threads gain nothing more.
 const SYNCS_AT_ONCE: usize = 16;
 
+/// How many bytes are written with one call. The page cache of ext4 takes memory in pieces as large as
+/// the call, and large pieces are those that the kernel has not used for long: measured on Linux 6.18
+/// with 1,024 files of 1 MiB, a virtual machine spends 0.55 to 1.45 s on them when each is written at
+/// once, and 0.24 to 0.34 s in pieces of this size. Smaller ones gain nothing more.
+const WRITE_AT_ONCE: usize = 64 << 10;
+
 /// The real file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealFiles {
@@ -64,7 +70,12 @@ impl File for RealFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
-        self.failed(Operation::Write, self.file.write_all_at(bytes, offset))
+        let mut offset = offset;
+        for piece in bytes.chunks(WRITE_AT_ONCE) {
+            self.failed(Operation::Write, self.file.write_all_at(piece, offset))?;
+            offset += piece.len() as u64;
+        }
+        Ok(())
     }
 
     fn size(&self) -> Result<u64, FileError> {
