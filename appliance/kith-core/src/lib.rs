@@ -4,6 +4,7 @@
 //! bounded before it allocates and refuses what is not in the one canonical form.
 
 pub mod body;
+pub mod buffers;
 pub mod capability;
 pub mod cid;
 pub mod fold;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kith_core::body::Body;
+use kith_core::buffers::Buffers;
 use kith_core::cid::Cid;
 use kith_core::record::{Class, Record, RecordId, SpaceId};
 use kith_core::unixfs;
@@ -85,6 +86,8 @@ pub(crate) struct Archive {
     /// Bytes of blocks in the queue.
     queued: Arc<AtomicUsize>,
     store: Store,
+    /// For blocks on their way from the disk to a peer.
+    buffers: Buffers,
 }
 
 impl Archive {
@@ -122,7 +125,7 @@ impl Archive {
             worker.run(&queue);
         };
         let thread = thread::Builder::new().name("archive".into()).spawn(work)?;
-        Ok((Self { jobs, queued: for_handle, store }, thread))
+        Ok((Self { jobs, queued: for_handle, store, buffers: Buffers::default() }, thread))
     }
 
     /// Queues a job; its answer comes as a fact.
@@ -172,20 +175,25 @@ impl Archive {
         }
     }
 
+    /// Gives memory back that is kept for the next blocks to be served, if there is any.
+    pub(crate) fn rest(&self) {
+        self.buffers.release();
+    }
+
     fn read_some(&self, space: SpaceId, cids: Vec<Cid>) -> tokio::task::JoinHandle<Read> {
-        let store = self.store.clone();
-        tokio::task::spawn_blocking(move || read_some(&store, &space, cids))
+        let (store, buffers) = (self.store.clone(), self.buffers.clone());
+        tokio::task::spawn_blocking(move || read_some((&store, &buffers), &space, cids))
     }
 }
 
 /// Blocks read, and what is left to read.
 type Read = (Vec<(Cid, Option<Bytes>)>, Vec<Cid>);
 
-fn read_some(store: &Store, space: &SpaceId, mut cids: Vec<Cid>) -> Read {
+fn read_some((store, buffers): (&Store, &Buffers), space: &SpaceId, mut cids: Vec<Cid>) -> Read {
     let (mut blocks, mut bytes) = (Vec::new(), 0);
     let mut taken = 0;
     for cid in &cids {
-        let block = store.block_in(space, cid).unwrap_or_else(|error| {
+        let block = store.block_into(space, cid, buffers).unwrap_or_else(|error| {
             tracing::error!(%cid, error = %words::chain(&error), "a block cannot be read");
             None
         });

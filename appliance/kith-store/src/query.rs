@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kith_core::buffers::Buffers;
 use kith_core::cid::Cid;
 use kith_core::fold::{Order, ReadRows, Row};
 use kith_core::identity::AuthorId;
@@ -154,11 +155,20 @@ impl Store {
     /// says.
     pub fn block(&self, cid: &Cid, check: Check) -> Result<Option<Bytes>, StoreError> {
         let Some(row) = self.block_row(cid)? else { return Ok(None) };
-        let read = self.inner.read_block(cid, &row, check);
+        self.read_row((cid, &row), check, &Buffers::default()).map(Some)
+    }
+
+    fn read_row(
+        &self,
+        (cid, row): (&Cid, &BlockRow),
+        check: Check,
+        buffers: &Buffers,
+    ) -> Result<Bytes, StoreError> {
+        let read = self.inner.read_block((cid, row), check, buffers);
         if let Err(StoreError::Damaged { .. }) = &read {
-            self.inner.forget_block(cid, &row);
+            self.inner.forget_block(cid, row);
         }
-        read.map(Some)
+        read
     }
 
     /// A block's bytes, if `space` may have it.
@@ -166,10 +176,22 @@ impl Store {
     /// # Errors
     /// As [`Store::block`].
     pub fn block_in(&self, space: &SpaceId, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
-        match self.block_row(cid)? {
-            Some(row) if row.spaces.binary_search(space).is_ok() => self.block(cid, Check::Quick),
-            Some(_) | None => Ok(None),
-        }
+        self.block_into(space, cid, &Buffers::default())
+    }
+
+    /// As [`Store::block_in`], in one of `buffers` where the block is large.
+    ///
+    /// # Errors
+    /// As [`Store::block`].
+    pub fn block_into(
+        &self,
+        space: &SpaceId,
+        cid: &Cid,
+        buffers: &Buffers,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let row = self.block_row(cid)?;
+        let row = row.filter(|row| row.spaces.binary_search(space).is_ok());
+        row.map(|row| self.read_row((cid, &row), Check::Quick, buffers)).transpose()
     }
 
     /// Whether a block is here.
@@ -275,7 +297,12 @@ impl Inner {
         Ok(parsed.already_verified())
     }
 
-    fn read_block(&self, cid: &Cid, row: &BlockRow, check: Check) -> Result<Bytes, StoreError> {
+    fn read_block(
+        &self,
+        (cid, row): (&Cid, &BlockRow),
+        check: Check,
+        buffers: &Buffers,
+    ) -> Result<Bytes, StoreError> {
         let (bytes, file, offset) = match row.home {
             Home::Pack(location) => {
                 let payload = self.parts.packs.read(location)?;
@@ -285,7 +312,7 @@ impl Inner {
             }
             Home::File => {
                 let path = block_path(&self.parts.dir, cid);
-                (self.read_block_file(&path, row.size)?, path, 0)
+                (self.read_block_file(&path, row.size, buffers)?, path, 0)
             }
         };
         if bytes.len() != row.size as usize || check == Check::Hash && !cid.verifies(&bytes) {
@@ -295,7 +322,12 @@ impl Inner {
         Ok(bytes)
     }
 
-    fn read_block_file(&self, path: &std::path::Path, size: u32) -> Result<Bytes, StoreError> {
+    fn read_block_file(
+        &self,
+        path: &std::path::Path,
+        size: u32,
+        buffers: &Buffers,
+    ) -> Result<Bytes, StoreError> {
         let file = match self.parts.files.open(path, Open::Read) {
             Err(error) if error.kind() == Kind::NotFound => {
                 let what = "the file is gone; it has to be fetched again";
@@ -304,10 +336,10 @@ impl Inner {
             other => other?,
         };
         // One byte more than there should be tells a file that has grown.
-        let mut bytes = vec![0; size as usize + 1];
+        let mut bytes = buffers.filled(size as usize + 1);
         let read = file.read_at(0, &mut bytes)?;
         bytes.truncate(read);
-        Ok(bytes.into())
+        Ok(buffers.lend(bytes))
     }
 }
 

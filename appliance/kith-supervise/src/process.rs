@@ -35,8 +35,14 @@ pub struct Recipe {
 /// How glibc's allocator is to be with our roles (mallopt(3)). Left alone it learns from the first freed
 /// passphrase hash to keep blocks of that size (19 MiB) on its heaps for ever, of which it makes one for
 /// each thread. Both cost tens of MiB on boards that have 128.
-const MEMORY: [(&str, &str); 2] =
-    [("MALLOC_MMAP_THRESHOLD_", "4194304"), ("MALLOC_ARENA_MAX", "2")];
+///
+/// Once told, it no longer learns what to keep at a heap's end either. The 128 KiB of its default are less
+/// than a burst of datagrams, so that each would be paid for with fresh pages.
+const MEMORY: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "4194304"),
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_TRIM_THRESHOLD_", "1048576"),
+];
 
 /// What of our environment a role needs; all else might hold what is none of its business.
 const PASSED_ON: [&str; 4] = ["KITH_LOG", "RUST_BACKTRACE", "LANG", "TZ"];

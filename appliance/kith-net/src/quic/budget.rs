@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kith_core::buffers::Buffers;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -19,11 +20,12 @@ pub(super) const SMALL: usize = 4 << 10;
 /// How long a frame that others wait for may take to arrive.
 pub(super) const HOLD: Duration = Duration::from_secs(30);
 
-/// A budget for strangers and one for peers that were admitted.
+/// A budget for strangers and one for peers that were admitted, and the buffers of the latter.
 #[derive(Debug)]
 pub(super) struct Budgets {
     pub(super) strangers: Arc<Budget>,
     pub(super) admitted: Arc<Budget>,
+    pub(super) buffers: Buffers,
 }
 
 /// Bytes to be shared by frames under way.

@@ -5,11 +5,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes};
+use kith_core::buffers::Buffers;
 use kith_core::wire::frame::StreamKind;
 use quinn::{ReadError, RecvStream, SendStream, StoppedError, VarInt, WriteError};
 use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
 
 use super::budget::{Budget, Budgets, Lease, SMALL};
 use super::code;
@@ -20,6 +23,9 @@ const HEAD: usize = 4;
 
 /// Bytes of a frame of a stranger, but for HELLO.
 const STRANGERS_FRAME: usize = 32 << 10;
+
+/// Once nothing came for so long, buffers are not kept for the next frame.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Blocks wait for everything else: a transfer must not hold up a notice.
 const BEHIND_THE_REST: i32 = -1;
@@ -85,7 +91,9 @@ pub struct FrameReceiver {
     stream: RecvStream,
     limit: usize,
     common: Arc<Common>,
-    buffer: BytesMut,
+    buffer: Vec<u8>,
+    /// Whether a buffer of the common ones was taken since they were released.
+    pooled: bool,
     /// The size of the frame under way; `None` while its length is being read.
     body: Option<usize>,
     /// The room for it.
@@ -111,7 +119,8 @@ pub(super) fn framed(
         stream: receiver,
         limit: kind.max_frame(opener),
         common: common.clone(),
-        buffer: BytesMut::new(),
+        buffer: Vec::new(),
+        pooled: false,
         body: None,
         lease: None,
         open_to_all: kind == StreamKind::Hello,
@@ -182,14 +191,16 @@ impl FrameReceiver {
         if size >= SMALL && self.lease.is_none() {
             let lease = self.budget().lease(size).await;
             self.lease = Some(lease);
-            self.buffer.reserve(size);
+            self.buffer = self.buffers().empty(size);
+            self.pooled = true;
         }
         if !self.fill(size).await? {
             return Err(FrameError::Truncated);
         }
         (self.body, self.lease) = (None, None);
         self.common.received.fetch_add((HEAD + size) as u64, Ordering::Relaxed);
-        Ok(Some(std::mem::take(&mut self.buffer).freeze()))
+        let frame = std::mem::take(&mut self.buffer);
+        Ok(Some(self.buffers().lend(frame)))
     }
 
     /// Tells the peer to stop sending.
@@ -199,7 +210,7 @@ impl FrameReceiver {
     }
 
     async fn read_head(&mut self) -> Result<Option<usize>, FrameError> {
-        if !self.fill(HEAD).await? {
+        if !self.fill_head().await? {
             return if self.buffer.is_empty() { Ok(None) } else { Err(FrameError::Truncated) };
         }
         let size = self.buffer.iter().fold(0, |size, byte| (size << 8) | usize::from(*byte));
@@ -208,7 +219,7 @@ impl FrameReceiver {
             self.stop(code::TOO_LARGE);
             return Err(FrameError::TooLarge { size, limit });
         }
-        self.buffer = BytesMut::new();
+        self.buffer.clear();
         self.body = Some(size);
         Ok(Some(size))
     }
@@ -223,8 +234,24 @@ impl FrameReceiver {
     }
 
     fn budget(&self) -> &Arc<Budget> {
-        let Budgets { strangers, admitted } = &*self.common.budgets;
+        let Budgets { strangers, admitted, .. } = &*self.common.budgets;
         if self.admitted() { admitted } else { strangers }
+    }
+
+    pub(super) fn buffers(&self) -> &Buffers {
+        &self.common.budgets.buffers
+    }
+
+    /// Reads a frame's length. When it is late, buffers are let go.
+    async fn fill_head(&mut self) -> Result<bool, FrameError> {
+        if self.pooled {
+            if let Ok(filled) = timeout(PAUSE, self.fill(HEAD)).await {
+                return filled;
+            }
+            self.pooled = false;
+            self.buffers().release();
+        }
+        self.fill(HEAD).await
     }
 
     /// Reads until the buffer holds `size` bytes; false when the stream ended before.
@@ -232,7 +259,7 @@ impl FrameReceiver {
         while self.buffer.len() < size {
             if self.lease.as_ref().is_some_and(Lease::is_over) {
                 self.stop(code::OVERDUE);
-                (self.buffer, self.lease) = (BytesMut::new(), None);
+                (self.buffer, self.lease) = (Vec::new(), None);
                 return Err(FrameError::Overdue);
             }
             let missing = size - self.buffer.len();
@@ -242,6 +269,14 @@ impl FrameReceiver {
             }
         }
         Ok(true)
+    }
+}
+
+impl Drop for FrameReceiver {
+    fn drop(&mut self) {
+        if self.pooled {
+            self.buffers().release();
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::budget::{Budget, Budgets};
 use super::connection::Admission;
+use kith_core::buffers::Buffers;
 use kith_core::seal::End;
 use quinn::{IdleTimeout, TransportConfig, VarInt};
 
@@ -77,7 +78,8 @@ impl Config {
         let window = VarInt::from_u32(self.connection_window);
         let (strangers, admitted) =
             (Budget::new(self.strangers_frames), Budget::new(self.admitted_frames));
-        Admission { streams, window, budgets: Arc::new(Budgets { strangers, admitted }) }
+        let budgets = Budgets { strangers, admitted, buffers: Buffers::default() };
+        Admission { streams, window, budgets: Arc::new(budgets) }
     }
 
     pub(super) fn transport(&self, end: End) -> Arc<TransportConfig> {

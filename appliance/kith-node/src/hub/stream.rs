@@ -26,6 +26,9 @@ const QUEUE: usize = limits::WANT_WINDOW_BLOCKS + 256;
 /// Bytes of frames that may wait on one stream.
 const QUEUE_BYTES: usize = 4 << 20;
 
+/// Once nothing was to be written for so long, memory is not kept for it.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How long a peer may take with its next frame once our side is finished.
 const LINGER: Duration = Duration::from_secs(120);
 
@@ -44,6 +47,13 @@ pub(super) enum Opening {
     Ours(Connection, StreamKind),
     /// The peer opened it.
     Accepted(Halves),
+}
+
+impl Opening {
+    /// Whether blocks are given on it.
+    const fn serves(&self) -> bool {
+        matches!(self, Self::Accepted(Halves { kind: StreamKind::Want, .. }))
+    }
 }
 
 /// What a stream's task is to write.
@@ -118,8 +128,12 @@ pub(super) fn start(
     let reset = CancellationToken::new();
     let handle = StreamHandle { writes, queued: Arc::clone(&queued), reset: reset.clone() };
     let task = async move {
-        let report = hands.report.clone();
+        let (report, archive) = (hands.report.clone(), hands.archive.clone());
+        let serves = opening.serves();
         run(stream, opening, hands, (Queue { queue, queued }, reset)).await;
+        if serves {
+            archive.rest();
+        }
         let _ = report.send(Event::Gone(stream)).await;
     };
     (handle, task)
@@ -220,7 +234,9 @@ async fn read_all(
 }
 
 async fn write_all(stream: StreamId, sender: &mut FrameSender, mut queue: Queue, hands: &Hands) {
-    while let Some(write) = queue.next().await {
+    let mut served = false;
+    while let Some(write) = next_write(&mut queue, served.then_some(&hands.archive)).await {
+        served = matches!(write, Write::Blocks(..));
         let written = match write {
             Write::Frame(frame) => sender.send(&[frame]).await.map(|()| None),
             Write::Blocks(space, cids) => {
@@ -244,6 +260,17 @@ async fn write_all(stream: StreamId, sender: &mut FrameSender, mut queue: Queue,
         }
     }
     sender.finish();
+}
+
+/// What is to be written next. When that is late, the archive that served need not keep memory for it.
+async fn next_write(queue: &mut Queue, served: Option<&Archive>) -> Option<Write> {
+    if let Some(archive) = served {
+        if let Ok(write) = tokio::time::timeout(PAUSE, queue.next()).await {
+            return write;
+        }
+        archive.rest();
+    }
+    queue.next().await
 }
 
 async fn deny(sender: &mut FrameSender, cids: &[Cid]) -> Result<u64, FrameError> {

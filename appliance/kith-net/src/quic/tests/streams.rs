@@ -32,3 +32,28 @@ async fn frames_arrive_whole_and_in_order_and_the_end_is_seen() {
     assert_eq!(there.traffic().frames_received, limits::BLOCK as u64 + 4);
     assert!(there.traffic().udp_received > limits::BLOCK as u64);
 }
+
+#[tokio::test]
+async fn buffers_of_large_frames_are_used_again_and_let_go_with_the_stream() {
+    let (dialler, acceptor) = (endpoint(1), endpoint(2));
+    let (there, here) = connect(&dialler, &acceptor).await;
+    there.admit();
+    let (mut asks, mut answers) = there.open(StreamKind::Want).await.unwrap();
+    asks.finish();
+    let (_, mut answer, _asked) = within(here.accept()).await.unwrap();
+    let buffers = answers.buffers().clone();
+    let mut place = None;
+    for byte in 0..3 {
+        let block = [Bytes::from(vec![byte; limits::BLOCK])];
+        let (sent, received) = tokio::join!(within(answer.send(&block)), within(answers.next()));
+        sent.unwrap();
+        let received = received.unwrap().unwrap();
+        assert_eq!(received, block[0]);
+        assert_eq!(*place.get_or_insert(received.as_ptr()), received.as_ptr());
+        assert_eq!(buffers.spare(), 0, "it is still looked at");
+        drop(received);
+        assert_eq!(buffers.spare(), 1);
+    }
+    drop(answers);
+    assert_eq!(buffers.spare(), 0);
+}
