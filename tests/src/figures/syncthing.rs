@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use super::cost;
 use super::start::free_port;
 use super::table::{Goal, Table};
-use super::transfer::bytes_in;
+use super::transfer::{ASKING, bytes_in};
 use crate::lab::http::Ask;
 use crate::lab::namespace::call;
 use crate::lab::process::tree;
-use crate::lab::wait;
+use crate::lab::{wait, wait_asking};
 
 const KEY: &str = "lab";
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -96,17 +96,18 @@ pub(super) fn transfer(scratch: &Path, from: &Path) -> Result<Run> {
     receiver.share(&to, &sender, true)?;
     wait(PATIENCE, "the two are connected", || sender.connected(&receiver))?;
 
-    super::cost::warm_memory(3 * bytes_in(from)?);
+    cost::warm_memory(3 * bytes_in(from)?);
     let before = sender.cpu()? + receiver.cpu()?;
     let start = Instant::now();
     sender.share(from, &receiver, false)?;
     wait(PATIENCE, "the sender has scanned", || sender.scanned())?;
     let scan = start.elapsed().as_secs_f64();
+    cost::warm_memory(3 * bytes_in(from)?);
     let scanned = sender.cpu()? + receiver.cpu()?;
     let start = Instant::now();
     receiver.ask("PATCH", "config/folders/lab", Some(&json!({"paused": false})))?;
     let size = sender.status()?["globalBytes"].clone();
-    wait(PATIENCE, "the receiver has everything", || {
+    wait_asking(ASKING, (PATIENCE, "the receiver has everything"), || {
         let status = receiver.status()?;
         let whole = status["globalBytes"] == size && status["needBytes"] == 0;
         Ok(whole && status["needFiles"] == 0 && status["state"] == "idle")

@@ -110,9 +110,17 @@ fn beside() -> Result<PathBuf> {
 ///
 /// # Errors
 /// When `limit` passes first, or `done` fails.
-pub fn wait(
-    limit: Duration,
-    what: &str,
+pub fn wait(limit: Duration, what: &str, done: impl FnMut() -> Result<bool>) -> Result<Duration> {
+    wait_asking(Duration::from_millis(10), (limit, what), done)
+}
+
+/// As [`wait`], asking with pauses of `pause`, for what costs something to be asked.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_asking(
+    pause: Duration,
+    (limit, what): (Duration, &str),
     mut done: impl FnMut() -> Result<bool>,
 ) -> Result<Duration> {
     let start = Instant::now();
@@ -123,7 +131,7 @@ pub fn wait(
         if start.elapsed() > limit {
             bail!("after {limit:?} still waiting until {what}");
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(pause);
     }
 }
 

@@ -187,6 +187,17 @@ impl Node {
         tree(self.child.id())
     }
 
+    /// Keeps its processes from running until the answer is dropped. What others send it waits.
+    ///
+    /// # Errors
+    /// When a process cannot be held.
+    pub fn hold(&self) -> Result<Held> {
+        // The supervisor first, so that it does not wonder about its node.
+        let held = Held(self.pids());
+        held.signal("-STOP")?;
+        Ok(held)
+    }
+
     /// Whether the supervisor and its node are both there.
     #[must_use]
     pub fn alive(&mut self) -> bool {
@@ -215,6 +226,26 @@ impl Node {
             Some(0) => Ok(self.plan.clone()),
             code => bail!("the node ended with {code:?}:\n{}", self.log()),
         }
+    }
+}
+
+/// Processes that do not run.
+#[derive(Debug)]
+pub struct Held(Vec<u32>);
+
+impl Held {
+    fn signal(&self, signal: &str) -> Result<()> {
+        let pids: Vec<String> = self.0.iter().map(u32::to_string).collect();
+        let words: Vec<&str> =
+            std::iter::once(signal).chain(pids.iter().map(String::as_str)).collect();
+        call("kill", &words).map(drop)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // One that has ended meanwhile is missed by whoever needs it.
+        let _ = self.signal("-CONT");
     }
 }
 
