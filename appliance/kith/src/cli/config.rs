@@ -76,10 +76,22 @@ fn check_file(desk: &Desk, file: &Path) -> Outcome {
     match migrate::migrate(&text) {
         Ok(migrated) => {
             migrated.words.iter().for_each(|words| show::remark(&format!("{name}: {words}")));
-            report(desk, &name, &check::document(&migrated.text).1)
+            report(desk, &name, &in_the_file(&text, &migrated.text))
         }
         Err(findings) => report(desk, &name, &findings),
     }
+}
+
+/// What is wrong with a document that was brought up to date, with the lines of the file. What comes into
+/// it that way, its version, stands at its top.
+fn in_the_file(file: &str, current: &str) -> Vec<Finding> {
+    let (_, mut findings) = check::document(current);
+    let more = current.lines().count().saturating_sub(file.lines().count());
+    let more = u32::try_from(more).unwrap_or_default();
+    for finding in findings.iter_mut().filter(|finding| finding.line > 0) {
+        finding.line = finding.line.saturating_sub(more).max(1);
+    }
+    findings
 }
 
 fn report(desk: &Desk, name: &str, findings: &[Finding]) -> Outcome {
@@ -159,6 +171,18 @@ impl From<Vec<Finding>> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn findings_have_the_lines_of_the_file_whatever_its_version() {
+        for top in ["", "version = 1\n", "version = 0\n", "# Ada\n\n", "# Ada\n"] {
+            let file = format!("{top}[wifi.guest]\nsid = \"a\"\n[wifi.home]\nssid = 1\n");
+            let file = if top.contains('1') { file.replace("home", "household") } else { file };
+            let current = migrate::migrate(&file).unwrap().text;
+            let lines: Vec<_> = in_the_file(&file, &current).iter().map(|f| f.line).collect();
+            let above = u32::try_from(top.lines().count()).unwrap();
+            assert_eq!(lines, [above + 2, above + 4], "{file}");
+        }
+    }
 
     #[test]
     fn a_file_is_checked_without_a_running_box() {
