@@ -30,6 +30,9 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 /// The first and the longest pause before a failed step is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
+/// How long what daemons do after they were told something is not somebody else's doing.
+const SETTLES: Duration = Duration::from_secs(10);
+
 /// How often a step may be done in a row without a moment at which all was right.
 const IN_VAIN: u32 = 4;
 
@@ -50,6 +53,8 @@ pub(super) struct Reconcile {
     right: Option<Desired>,
     /// Whether the steps under way are repairs.
     drift: bool,
+    /// Until when differences may come of what daemons were told.
+    settles: Instant,
     settled: bool,
     repairs: VecDeque<Repair>,
     blind: Option<String>,
@@ -125,7 +130,7 @@ impl Reconcile {
             return;
         }
         if self.settled && self.done.is_empty() {
-            self.drift = self.right.as_ref() == Some(desired);
+            self.drift = self.right.as_ref() == Some(desired) && self.settles <= now;
         }
         let planned: Vec<String> = steps.iter().map(name).collect();
         self.failing.retain(|words, _| planned.contains(words));
@@ -165,6 +170,10 @@ impl Reconcile {
             return;
         }
         self.queue.pop_front();
+        let told = matches!(step, Step::WishDaemons(_) | Step::Reload(_) | Step::Rejoin(_));
+        if told {
+            self.settles = now + SETTLES;
+        }
         match result {
             Ok(()) => {
                 if self.drift {
@@ -186,8 +195,7 @@ impl Reconcile {
         }
         if self.queue.is_empty() {
             // The supervisor takes a moment to say how the daemons are.
-            let asked = matches!(step, Step::WishDaemons(_) | Step::Reload(_));
-            self.look_at = if asked { now + DEBOUNCE } else { now };
+            self.look_at = if told { now + DEBOUNCE } else { now };
         }
     }
 

@@ -159,7 +159,7 @@ impl Uplinks {
     ) -> Option<(String, IpAddr)> {
         if self.check.is_none() {
             let offers = self.offers();
-            let due = |way: &&Way| way.due <= now && usable(seen, &way.wanted.device);
+            let due = |way: &&Way| way.due <= now && speaks(seen, &way.wanted.device);
             let way = self.ways.iter().filter(due).find_map(|way| {
                 let offer = offers.get(&way.wanted.device)?;
                 Some((way.wanted.device.clone(), offer))
@@ -215,7 +215,7 @@ impl Uplinks {
         }
         let offers = self.offers();
         let ways = self.ways.iter().filter(|way| {
-            offers.contains_key(&way.wanted.device) && usable(seen, &way.wanted.device)
+            offers.contains_key(&way.wanted.device) && speaks(seen, &way.wanted.device)
         });
         ways.map(|way| way.due).min()
     }
@@ -286,6 +286,11 @@ fn prefix(offer: &Offer) -> Option<Ipv6Net> {
 /// Whether the interface is there and has a plug or a signal.
 fn usable(seen: &Seen, device: &str) -> bool {
     seen.links.get(device).is_some_and(|link| link.up && link.carrier)
+}
+
+/// Whether the box has an address there, without which nobody can answer it.
+fn speaks(seen: &Seen, device: &str) -> bool {
+    usable(seen, device) && seen.addresses.iter().any(|(name, _)| name == device)
 }
 
 impl Check {

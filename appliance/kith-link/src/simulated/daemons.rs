@@ -1,12 +1,14 @@
 //! The model of the supervisor and the daemons: they run a moment after they are wished for, read their
 //! files at the start, and fail where their files are missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kith_core::time::Instant;
 use kith_model::daemon::{DaemonId, DaemonSeen, DaemonWish};
 use kith_model::network::status::DaemonHealth;
+
+use crate::desired::{FileSpec, OnChange};
 
 /// How long a daemon takes to begin.
 pub(super) const BEGINS: Duration = Duration::from_millis(400);
@@ -32,11 +34,28 @@ pub(super) struct Daemon {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Daemons {
     pub(super) files: BTreeMap<String, String>,
+    /// Files of which their daemon has not been told yet.
+    untold: BTreeSet<String>,
     pub(super) running: BTreeMap<DaemonId, Daemon>,
     next_pid: u32,
 }
 
 impl Daemons {
+    /// Writes a file.
+    pub(super) fn write(&mut self, path: &str, file: &FileSpec) {
+        if matches!(file.on_change, OnChange::Reload(_)) {
+            self.untold.insert(path.to_owned());
+        }
+        self.files.insert(path.to_owned(), file.content.clone());
+    }
+
+    /// The files whose daemons know them.
+    pub(super) fn seen_files(&self) -> BTreeMap<String, String> {
+        let mut files = self.files.clone();
+        files.retain(|path, _| !self.untold.contains(path));
+        files
+    }
+
     /// Starts, restarts and stops; answers which were stopped, with what they had read, and which were
     /// started.
     pub(super) fn wish(
@@ -69,6 +88,7 @@ impl Daemons {
 
     fn start(&mut self, now: Instant, id: &DaemonId, generation: u64, restarts: u64) {
         self.next_pid += 1;
+        self.untold.remove(&id.file());
         let daemon = Daemon {
             generation,
             pid: 1_000 + self.next_pid,
@@ -93,7 +113,9 @@ impl Daemons {
     /// Reads its file again.
     pub(super) fn reload(&mut self, now: Instant, id: &DaemonId) -> bool {
         let config = self.files.get(&id.file()).cloned();
-        self.running.get_mut(id).is_some_and(|daemon| {
+        let Self { running, untold, .. } = self;
+        running.get_mut(id).is_some_and(|daemon| {
+            untold.remove(&id.file());
             daemon.config = config;
             daemon.joins = now + BEGINS;
             true

@@ -131,9 +131,7 @@ impl World {
             return Ok(());
         }
         match step {
-            Step::WriteFile { path, file } => {
-                self.daemons.files.insert(path.clone(), file.content.clone());
-            }
+            Step::WriteFile { path, file } => self.daemons.write(path, file),
             Step::RemoveFile { path } => {
                 self.daemons.files.remove(path);
             }
@@ -352,7 +350,7 @@ impl World {
             routes: kernel.routes.clone(),
             sysctls: kernel.sysctls.clone(),
             ruleset: kernel.ruleset.clone(),
-            files: self.daemons.files.clone(),
+            files: self.daemons.seen_files(),
             daemons: self.daemons.seen(now),
             radios: [radios::LOW, radios::HIGH]
                 .map(|name| (name.to_owned(), self.radio(now, name)))

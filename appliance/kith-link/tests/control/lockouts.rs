@@ -110,6 +110,7 @@ fn judge(
     (deadline, fault): (Instant, Option<Fault>),
     mut done: Trial,
 ) -> Result<Trial, Wrong> {
+    let pending = rig.fault_pending();
     let mut until = due(&rig, deadline, fault);
     if until == deadline {
         // Not a moment before: who still reaches the box has their time.
@@ -119,7 +120,6 @@ fn judge(
             return Err("taken back too early".to_owned());
         }
     }
-    let pending = rig.fault_pending();
     rig.run_until(until + RESTART + STEPS);
     if pending && !rig.fault_pending() {
         // It has struck while the change was taken back.
@@ -292,4 +292,20 @@ fn control_settings_that_replace_the_others_before_they_are_kept_survive_a_reboo
     kith_link::store::carry_out(&rig.files, folder, &order).unwrap();
     rig.run(BOOT + Duration::from_secs(60));
     assert!(cut_off(&devices, &rig.world, rig.now).contains(&"on a LAN port"));
+}
+
+#[test]
+fn a_kill_between_a_file_and_telling_its_daemon_leaves_nobody_outside() {
+    let (base, devices) = settled(7);
+    let text = GOOD.replace(bad::PASSPHRASE, "something else");
+    for at in 0..12 {
+        let mut rig = base.twin();
+        rig.run(Duration::from_secs(1));
+        rig.apply("ada", &text, Some(20)).unwrap();
+        rig.run(Duration::from_secs(5));
+        rig.arm_fault(at, Fault::Kill);
+        rig.ask_and_forget("ada", NetworkAsk::Revert);
+        rig.run(Duration::from_secs(30));
+        assert_eq!(cut_off(&devices[1..2], &rig.world, rig.now), Vec::<&str>::new(), "at {at}");
+    }
 }

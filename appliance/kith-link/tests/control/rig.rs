@@ -63,6 +63,8 @@ pub(crate) struct Rig {
     fault: Option<(usize, Fault)>,
     /// Steps that were done, for tests that count.
     pub(crate) steps: Vec<String>,
+    /// Orders that were carried out.
+    pub(crate) orders: Vec<Order>,
     /// Told to the supervisor.
     pub(crate) hung: Vec<String>,
     /// Whether the role hears that time passes; without that nothing is ever taken back.
@@ -101,6 +103,7 @@ impl Rig {
             outputs: 0,
             fault: None,
             steps: Vec::new(),
+            orders: Vec::new(),
             hung: Vec::new(),
             deaf: false,
         }
@@ -284,6 +287,7 @@ impl Rig {
         }
         if let Some((_, order)) = self.order.take_if(|(at, _)| *at <= now) {
             let result = carry_out(&self.files, Self::folder(), &order);
+            self.orders.push(order);
             return self.tell(Input::Stored(result));
         }
         if let Some((_, job)) = self.job.take_if(|(at, _)| *at <= now) {
@@ -320,6 +324,13 @@ impl Rig {
             self.now = self.now.max(next);
             self.turn();
         }
+    }
+
+    /// Asks something whose answer nobody waits for.
+    pub(crate) fn ask_and_forget(&mut self, who: &str, ask: NetworkAsk) {
+        self.asked += 1;
+        let ask = Box::new(LinkAsk { who: who.to_owned(), ask });
+        self.tell(Input::Asked { id: AskId(self.asked), ask, random: [7; 32] });
     }
 
     pub(crate) fn ask(&mut self, who: &str, ask: NetworkAsk) -> LinkAnswer {

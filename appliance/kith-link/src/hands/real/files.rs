@@ -16,7 +16,7 @@ use kith_model::daemon::Program;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::desired::FileSpec;
+use crate::desired::{FileSpec, OnChange};
 use crate::hands::HandsError;
 use crate::names::{CONTROL, LEASES};
 
@@ -31,6 +31,8 @@ const FOLDER: Mode = Mode::from_raw_mode(0o750);
 const LARGEST: u64 = 1 << 20;
 /// More files than the box ever makes.
 const MOST: usize = 512;
+/// The end of the name of a mark beside a file of which its daemon has not been told yet.
+const UNTOLD: &str = ".untold";
 /// Folders within folders.
 const DEEPEST: usize = 4;
 
@@ -61,8 +63,24 @@ impl Files {
         self.root.as_fd()
     }
 
-    /// Writes a file: a new one beside it, moved over it.
+    /// Writes a file: a new one beside it, moved over it. One that its daemon has to be told of is marked
+    /// until that is done ([`Self::told`]): whoever looks in between, after a crash too, does not see it,
+    /// and so writes it and tells the daemon once more.
     pub(crate) fn write(&self, path: &str, spec: &FileSpec) -> Result<(), HandsError> {
+        if matches!(spec.on_change, OnChange::Reload(_)) {
+            let mark =
+                FileSpec { content: String::new(), secret: true, on_change: OnChange::Restart };
+            self.put(&format!("{path}{UNTOLD}"), &mark)?;
+        }
+        self.put(path, spec)
+    }
+
+    /// A daemon has read its file.
+    pub(crate) fn told(&self, path: &str) -> Result<(), HandsError> {
+        self.remove(&format!("{path}{UNTOLD}"))
+    }
+
+    fn put(&self, path: &str, spec: &FileSpec) -> Result<(), HandsError> {
         let failed = |error: Errno| file_error("written", path, error.into());
         let (folder, name) = self.way(path, true)?;
         let beside = format!("{name}.tmp");
@@ -123,6 +141,11 @@ impl Files {
         let mut found = BTreeMap::new();
         self.look_into(&mut found, self.root.as_fd(), String::new(), DEEPEST)
             .map_err(|error| file_error("read", "RUN/link", error))?;
+        let marked = |path: &String| path.strip_suffix(UNTOLD).map(str::to_owned);
+        for path in found.keys().filter_map(marked).collect::<Vec<_>>() {
+            found.remove(&format!("{path}{UNTOLD}"));
+            found.remove(&path);
+        }
         Ok(found)
     }
 
@@ -141,21 +164,15 @@ impl Files {
                 continue;
             }
             let path = format!("{prefix}{name}");
-            match entry.file_type() {
-                FileType::Directory if deeper > 0 => {
-                    let inner = rustix::fs::openat(folder, name, OPEN_FOLDER, Mode::empty())?;
-                    self.look_into(found, inner.as_fd(), format!("{path}/"), deeper - 1)?;
-                }
-                FileType::RegularFile => {
-                    // It may be gone by now; then it is not there.
-                    let Ok((bytes, ours)) = read_file(folder, OsStr::new(name), LARGEST) else {
-                        continue;
-                    };
-                    if ours {
-                        found.insert(path, String::from_utf8_lossy(&bytes).into_owned());
-                    }
-                }
-                _ => {}
+            let kind = entry.file_type();
+            if kind == FileType::Directory && deeper > 0 {
+                let inner = rustix::fs::openat(folder, name, OPEN_FOLDER, Mode::empty())?;
+                self.look_into(found, inner.as_fd(), format!("{path}/"), deeper - 1)?;
+            } else if kind == FileType::RegularFile
+                // It may be gone by now; then it is not there.
+                && let Ok((bytes, true)) = read_file(folder, OsStr::new(name), LARGEST)
+            {
+                found.insert(path, String::from_utf8_lossy(&bytes).into_owned());
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Carrying out steps. Each finds out by itself whether it is done already.
 
+use kith_model::daemon::DaemonWish;
 use kith_model::role::Report;
 
 use super::links::{self, Kind, Link};
@@ -53,9 +54,12 @@ impl RealHands {
             },
             Step::AddRoute(route) => self.add_route(route).await,
             Step::RemoveRoute(route) => self.remove_route(route).await,
-            Step::Reload(daemon) => ctrl::reload(&self.files, daemon).await,
+            Step::Reload(daemon) => {
+                ctrl::reload(&self.files, daemon).await?;
+                self.files.told(&daemon.file())
+            }
             Step::Rejoin(daemon) => ctrl::rejoin(&self.files, daemon).await,
-            Step::WishDaemons(wishes) => self.report(Report::Daemons(wishes.clone())).await,
+            Step::WishDaemons(wishes) => self.wish(wishes).await,
         }
     }
 
@@ -169,6 +173,16 @@ impl RealHands {
     }
 
     /// Tells the supervisor, if there is one.
+    /// Has these daemons run. Those that start anew read their files then.
+    async fn wish(&self, wishes: &[DaemonWish]) -> Result<(), HandsError> {
+        let running = self.daemons();
+        self.report(Report::Daemons(wishes.to_vec())).await?;
+        let starts = |wish: &&DaemonWish| {
+            running.get(&wish.id).is_none_or(|daemon| daemon.generation != wish.generation)
+        };
+        wishes.iter().filter(starts).try_for_each(|wish| self.files.told(&wish.id.file()))
+    }
+
     pub(super) async fn report(&self, report: Report) -> Result<(), HandsError> {
         let Some(supervisor) = &self.supervisor else {
             return Err(HandsError::Missing("no supervisor runs daemons here".into()));
