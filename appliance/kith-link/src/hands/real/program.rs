@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::hands::HandsError;
 
 /// The longest it may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The largest output that is taken, in bytes.
 const LARGEST: u64 = 4 << 20;
