@@ -47,8 +47,8 @@ pub struct Facts {
     pub lease_storm: bool,
     /// The folder of the run (`RUN`), as daemons shall read it in their files; `/run/kith` when empty.
     pub run: String,
-    /// Prefixes that were delegated before and are not any more, for two hours. Nothing depends on them:
-    /// dnsmasq tells devices by itself that addresses made of them are over.
+    /// Prefixes that were delegated before and are not any more, for two hours: devices that still use
+    /// addresses made of them are told (RFC 7084, L-14).
     pub former_prefixes: Vec<Ipv6Net>,
     /// Whether what the box shows to visitors is shown to the mesh as well.
     pub visitor_pages: bool,

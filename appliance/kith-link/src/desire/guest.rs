@@ -14,6 +14,7 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     desired.links.insert(GUEST_BRIDGE.to_owned(), lan::bridge(Network::Guest));
     let address = scene.settings.guest.address;
     desired.addresses.insert((GUEST_BRIDGE.to_owned(), address.into()));
+    lan::former(scene, GUEST_BRIDGE, 1, desired);
     for prefix in scene.visitors.all() {
         desired.addresses.insert((GUEST_BRIDGE.to_owned(), made::first(prefix).into()));
     }

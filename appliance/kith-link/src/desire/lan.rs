@@ -8,9 +8,12 @@ use kith_model::settings::Dhcp;
 
 use super::made;
 use super::scene::Scene;
-use crate::desired::{Desired, LinkKind, LinkSpec};
+use crate::desired::{Desired, LinkKind, LinkSpec, RouteSpec};
 use crate::names::LAN_BRIDGE;
 use crate::render::dnsmasq::Pool;
+
+/// The metric of the way back to a prefix that is over.
+const FORMER: u32 = 1_024;
 
 /// The shortest time for which an address is given out, in seconds (what dnsmasq takes).
 const SHORTEST_LEASE: u32 = 120;
@@ -41,6 +44,7 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     for prefix in scene.household.all() {
         give(made::first(prefix).into());
     }
+    former(scene, LAN_BRIDGE, 0, desired);
     if scene.lan_ports.is_empty() && scene.facts.radios.is_empty() {
         desired.problem(
             "no-way-in",
@@ -55,6 +59,21 @@ pub(super) fn addresses(scene: &Scene<'_>) -> Vec<Ipv4Net> {
     let now = scene.settings.lan.address;
     let old = scene.facts.old_lan.filter(|old| old.addr() != now.addr());
     std::iter::once(now).chain(old).collect()
+}
+
+/// Keeps the way back to devices that still use addresses of a prefix that is over: else what tells them
+/// so would go to the provider. That is all that is left of it, as dnsmasq by itself announces it as over.
+pub(super) fn former(scene: &Scene<'_>, bridge: &str, number: u16, desired: &mut Desired) {
+    let now: Vec<_> = scene.household.all().chain(scene.visitors.all()).collect();
+    for prefix in scene.facts.former_prefixes.iter().filter(|_| scene.forwarding()) {
+        let Some(subnet) = made::subnet(*prefix, number) else { continue };
+        let to = IpNet::from(subnet);
+        let taken = desired.routes.iter().any(|route| route.to == to);
+        if !now.contains(&subnet) && !taken {
+            let device = Some(bridge.to_owned());
+            desired.routes.insert(RouteSpec { to, via: None, device, metric: FORMER });
+        }
+    }
 }
 
 /// A bridge of people's devices.

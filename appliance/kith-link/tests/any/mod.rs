@@ -287,10 +287,19 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
     let offers = btree_map(way.clone().prop_map(str::to_owned), offer(), 0..3);
     let setup = of(of(passphrase()).prop_map(|passphrase| SetupWifi { passphrase }));
     let first = (any::<[u8; 32]>(), "\\PC{0,20}", any::<[bool; 4]>(), setup, ports, radios);
-    let second = (offers, of(way), of(ipv4()), any::<u8>(), any::<[u16; 2]>(), of(net4()));
+    let second = (
+        offers,
+        of(way),
+        of(ipv4()),
+        any::<u8>(),
+        any::<[u16; 2]>(),
+        of(net4()),
+        vec(net6(), 0..3),
+    );
     (first, second).prop_map(|(first, second)| {
         let (node_key, host_name, [claimed, safe, storm, pages], setup_wifi, ports, radios) = first;
-        let (offers, way_out, mesh_router, retries, [panel_port, peer_port], old_lan) = second;
+        let (offers, way_out, mesh_router, retries, [panel_port, peer_port], old_lan, former) =
+            second;
         Facts {
             node_key,
             host_name,
@@ -308,6 +317,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
             old_lan,
             lease_storm: storm,
             visitor_pages: pages,
+            former_prefixes: former,
             ..Facts::default()
         }
     })

@@ -59,7 +59,7 @@ fn over(rate_kbit: u32) -> String {
 /// From the family.
 pub(super) fn household_to(rules: &Rules) -> Chain {
     let mut chain = Chain::new("household_to");
-    chain.why("an address of a prefix that is over, or of nobody (RFC 2827; RFC 7084, L-14)");
+    chain.why("an address of nobody's (RFC 2827)");
     chain.rule("ip6 saddr fe80::/10 drop");
     chain.rule("meta nfproto ipv6 fib saddr . iif oif missing reject with icmpv6 policy-fail");
     chain.rule(format!("oifname {} accept", household()));
@@ -191,6 +191,9 @@ pub(super) fn to_wan(rules: &Rules) -> Chain {
         chain.rule("ip daddr != @private_ipv4 reject with icmp net-unreachable");
     }
     chain.rule("ip6 daddr fc00::/7 reject with icmpv6 no-route");
+    if !rules.uplinks.is_empty() {
+        chain.why("with addresses of its own prefix only (RFC 7084, S-2 and L-14)");
+    }
     for uplink in &rules.uplinks {
         let device = quoted(uplink.device.as_str());
         chain.rule(match uplink.prefix {

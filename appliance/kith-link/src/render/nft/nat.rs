@@ -9,7 +9,7 @@ use super::text::Chain;
 use super::{Rules, guest, household, mesh, protocol, quoted};
 
 /// The port of the web.
-const WEB: u16 = 80;
+pub(super) const WEB: u16 = 80;
 
 pub(super) fn chains(rules: &Rules) -> [Chain; 2] {
     [destination(rules), source(rules)]
