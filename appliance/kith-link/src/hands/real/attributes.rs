@@ -153,7 +153,7 @@ mod tests {
         let bytes = Writer::default().flag(1).u32(2, 0xdead_beef).nested(3, inner).done();
         assert_eq!(bytes.len() % HEAD, 0);
         let read = Attributes::new(&bytes);
-        assert_eq!(read.clone().map(|a| a.kind).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(read.map(|a| a.kind).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(read.get(2).and_then(|a| a.u32()), Some(0xdead_beef));
         let nested = read.get(3).unwrap().nested();
         assert_eq!(nested.get(7).and_then(|a| a.u8()), Some(3));
@@ -172,7 +172,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let read = Attributes::new(&bytes);
-            prop_assert!(read.clone().count() <= bytes.len() / HEAD + 1);
+            prop_assert!(read.count() <= bytes.len() / HEAD + 1);
             for attribute in read {
                 let _ = (attribute.u8(), attribute.u16(), attribute.u32(), attribute.u64());
                 let _ = (attribute.text(), attribute.mac(), attribute.nested().count());

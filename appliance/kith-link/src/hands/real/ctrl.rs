@@ -17,12 +17,16 @@ use tokio::net::UnixDatagram;
 use super::files::Files;
 use crate::hands::HandsError;
 use crate::names::CONTROL;
+use crate::render::hostapd;
 
 /// The longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The largest answer that is read, in bytes. Theirs are cut at 4,096.
 const LARGEST: usize = 16 << 10;
+
+/// The largest file of a daemon, in bytes.
+const LARGEST_FILE: u64 = 256 << 10;
 
 /// More sockets than a daemon has interfaces.
 const MOST: usize = 32;
@@ -37,28 +41,39 @@ pub(crate) const fn has_socket(program: Program) -> bool {
 
 /// Whether a daemon answers.
 pub(crate) async fn answers(files: &Files, daemon: &DaemonId) -> bool {
-    ask(files, daemon, "PING").await.is_ok_and(|answer| answer.trim() == "PONG")
+    ask(files, daemon, None, "PING").await.is_ok_and(|answer| answer.trim() == "PONG")
 }
 
-/// Lets a daemon read its file again.
+/// Lets a daemon take what changed in its file. hostapd 2.10 reads its file only at its start, so it is told
+/// what is in it, each network on its own socket, and takes all of it at the end.
 pub(crate) async fn reload(files: &Files, daemon: &DaemonId) -> Result<(), HandsError> {
-    let command = match daemon.program {
-        Program::Hostapd => "RELOAD",
-        Program::WpaSupplicant => "RECONFIGURE",
-        Program::Dnsmasq | Program::Dhcpcd => return Err(no_socket(daemon)),
-    };
-    told(files, daemon, command).await
+    match daemon.program {
+        Program::WpaSupplicant => told(files, daemon, None, "RECONFIGURE").await,
+        Program::Hostapd => {
+            let path = format!("{}.conf", daemon.file());
+            let missing =
+                || HandsError::Missing(format!("{path} is not there: {daemon} has no file"));
+            let file = files.read(&path, LARGEST_FILE).ok_or_else(missing)?;
+            for (interface, commands) in hostapd::told(&String::from_utf8_lossy(&file)) {
+                for command in commands {
+                    told(files, daemon, Some(&interface), &command).await?;
+                }
+            }
+            told(files, daemon, None, "RELOAD").await
+        }
+        Program::Dnsmasq | Program::Dhcpcd => Err(no_socket(daemon)),
+    }
 }
 
 /// Lets a supplicant leave its mesh and join it again.
 pub(crate) async fn rejoin(files: &Files, daemon: &DaemonId) -> Result<(), HandsError> {
-    told(files, daemon, "DISCONNECT").await?;
-    told(files, daemon, "RECONNECT").await
+    told(files, daemon, None, "DISCONNECT").await?;
+    told(files, daemon, None, "RECONNECT").await
 }
 
 /// For how many more seconds an access point waits for radar (DFS), if it does.
 pub(crate) async fn radar_wait(files: &Files, daemon: &DaemonId) -> Option<u32> {
-    let status = ask(files, daemon, "STATUS").await.ok()?;
+    let status = ask(files, daemon, None, "STATUS").await.ok()?;
     radar_wait_in(&status)
 }
 
@@ -70,24 +85,40 @@ fn radar_wait_in(status: &str) -> Option<u32> {
     fields.get("cac_time_left_seconds")?.parse().ok()
 }
 
-/// A command that is answered `OK`.
-async fn told(files: &Files, daemon: &DaemonId, command: &str) -> Result<(), HandsError> {
-    let answer = ask(files, daemon, command).await?;
+/// A command that is answered `OK`. What it sets may be a secret, and is not told on.
+async fn told(
+    files: &Files,
+    daemon: &DaemonId,
+    socket: Option<&str>,
+    command: &str,
+) -> Result<(), HandsError> {
+    let answer = ask(files, daemon, socket, command).await?;
     if answer.trim() == "OK" {
         return Ok(());
     }
     let answer: String = answer.trim().chars().filter(|c| !c.is_control()).take(100).collect();
-    Err(HandsError::Refused(format!("{daemon} answered {answer:?} to {command}")))
+    Err(HandsError::Refused(format!("{daemon} answered {answer:?} to {}", shown(command))))
 }
 
-/// Asks the first of a daemon's sockets that is alive.
-async fn ask(files: &Files, daemon: &DaemonId, command: &str) -> Result<String, HandsError> {
+/// The words of a command without the value it sets.
+fn shown(command: &str) -> String {
+    command.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Asks one of a daemon's sockets, or the first that is alive.
+async fn ask(
+    files: &Files,
+    daemon: &DaemonId,
+    socket: Option<&str>,
+    command: &str,
+) -> Result<String, HandsError> {
     if !has_socket(daemon.program) {
         return Err(no_socket(daemon));
     }
     let missing =
         |_| HandsError::Missing(format!("{daemon} has no control socket: is it running?"));
-    let (folder, names) = sockets(files, &daemon.file()).map_err(missing)?;
+    let (folder, mut names) = sockets(files, &daemon.file()).map_err(missing)?;
+    names.retain(|name| socket.is_none_or(|socket| socket == name));
     let asking = async {
         for name in &names {
             match ask_one(&folder, name, command).await {
@@ -103,7 +134,8 @@ async fn ask(files: &Files, daemon: &DaemonId, command: &str) -> Result<String, 
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => Err(missing(error)),
         Ok(Err(error)) => {
-            Err(HandsError::Refused(format!("{daemon} cannot be told {command}: {error}")))
+            let shown = shown(command);
+            Err(HandsError::Refused(format!("{daemon} cannot be told {shown}: {error}")))
         }
         Err(_) => {
             let seconds = PATIENCE.as_secs();
@@ -213,6 +245,28 @@ mod tests {
         let script: [(&str, &[&str]); 1] = [("RECONFIGURE", &["FAIL\n"])];
         let (refused, ()) = tokio::join!(reload(&files, &daemon), serve(&socket, &script));
         assert!(refused.unwrap_err().to_string().contains("FAIL"));
+    }
+
+    #[tokio::test]
+    async fn hostapd_is_told_each_name_and_passphrase_and_no_error_shows_one() {
+        let run = tempfile::tempdir().unwrap();
+        let daemon = DaemonId { program: Program::Hostapd, instance: "phy0".parse().unwrap() };
+        let folder = run.path().join(CONTROL).join(daemon.file());
+        std::fs::create_dir_all(&folder).unwrap();
+        let socket = UnixDatagram::bind(folder.join("kith-ap0")).unwrap();
+        let file = "interface=kith-ap0\nchannel=1\nssid2=\"Hill\"\nwpa_passphrase=secret words\n";
+        std::fs::write(run.path().join("hostapd-phy0.conf"), file).unwrap();
+        let files = Files::open(run.path(), BTreeMap::new()).unwrap();
+        let ok: &[&str] = &["OK\n"];
+        let script =
+            [("SET ssid2 \"Hill\"", ok), ("SET wpa_passphrase secret words", ok), ("RELOAD", ok)];
+        let (done, ()) = tokio::join!(reload(&files, &daemon), serve(&socket, &script));
+        done.unwrap();
+        let fail: &[&str] = &["FAIL\n"];
+        let script = [script[0], ("SET wpa_passphrase secret words", fail)];
+        let (refused, ()) = tokio::join!(reload(&files, &daemon), serve(&socket, &script));
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains("SET wpa_passphrase") && !words.contains("secret"), "{words}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -242,8 +242,9 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use kith_model::daemon::DaemonId;
+
     use super::*;
-    use crate::desired::OnChange;
 
     fn spec(content: &str, secret: bool) -> FileSpec {
         FileSpec { content: content.to_owned(), secret, on_change: OnChange::Restart }
@@ -274,6 +275,20 @@ mod tests {
         }
         files.remove("no/such/file").unwrap();
         assert_eq!(files.look().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_file_of_which_its_daemon_was_not_told_is_not_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        let id: DaemonId =
+            DaemonId { program: Program::Hostapd, instance: "phy0".parse().unwrap() };
+        let told = FileSpec { on_change: OnChange::Reload(id), ..spec("ssid=a\n", true) };
+        files.write("hostapd-phy0", &told).unwrap();
+        assert!(files.look().unwrap().is_empty(), "it may have been killed right here");
+        assert!(files.read("hostapd-phy0", 99).is_some(), "the daemon reads it");
+        files.told("hostapd-phy0").unwrap();
+        assert_eq!(files.look().unwrap().len(), 1);
     }
 
     #[test]

@@ -220,10 +220,9 @@ fn seen(message: &RouteNetlinkMessage) -> Option<Link> {
 
 /// Of an Ethernet interface: one without a kind has a driver of its own.
 fn kind(infos: &[LinkInfo]) -> Kind {
-    let named = infos.iter().find_map(|info| match info {
-        LinkInfo::Kind(kind) => Some(kind),
-        _ => None,
-    });
+    let named = infos
+        .iter()
+        .find_map(|info| if let LinkInfo::Kind(kind) = info { Some(kind) } else { None });
     match named {
         None | Some(InfoKind::Veth | InfoKind::Dsa) => Kind::Port,
         Some(InfoKind::Bridge) => Kind::Bridge,

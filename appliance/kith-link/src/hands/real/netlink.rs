@@ -231,7 +231,7 @@ impl Ear {
     ///
     /// # Errors
     /// When the socket fails.
-    pub(crate) async fn listen(&mut self) -> Result<Option<Vec<Vec<u8>>>, NetlinkError> {
+    pub(crate) async fn listen(&self) -> Result<Option<Vec<Vec<u8>>>, NetlinkError> {
         loop {
             match self.socket.recv_from_full().await {
                 Ok((datagram, from)) if from.port_number() == 0 => {

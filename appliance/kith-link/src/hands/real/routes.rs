@@ -101,10 +101,10 @@ fn seen(message: &RouteNetlinkMessage, names: &BTreeMap<u32, String>) -> Option<
             metric = *priority;
         }
     }
-    let anywhere: IpAddr = match header.address_family {
-        AddressFamily::Inet => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        AddressFamily::Inet6 => std::net::Ipv6Addr::UNSPECIFIED.into(),
-        _ => return None,
+    let anywhere: IpAddr = if header.address_family == AddressFamily::Inet6 {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        std::net::Ipv4Addr::UNSPECIFIED.into()
     };
     let to = IpNet::new(to.unwrap_or(anywhere), header.destination_prefix_length).ok()?;
     let device = device.filter(|_| header.kind == RouteType::Unicast);

@@ -144,13 +144,8 @@ async fn hear_leases(watch: &Option<AsyncFd<OwnedFd>>) {
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4_096];
         let mut reader = inotify::Reader::new(watch.get_ref(), &mut buffer);
         let mut changed = false;
-        loop {
-            match reader.next() {
-                Ok(event) => {
-                    changed |= event.file_name().is_some_and(|n| n.to_bytes() == LEASES.as_bytes());
-                }
-                Err(_) => break,
-            }
+        while let Ok(event) = reader.next() {
+            changed |= event.file_name().is_some_and(|n| n.to_bytes() == LEASES.as_bytes());
         }
         ready.clear_ready();
         if changed {

@@ -43,7 +43,7 @@ pub(crate) async fn listen(
     access_point: bool,
 ) -> Result<(), NetlinkError> {
     let group = family.groups.get("scan").copied().unwrap_or_default();
-    let mut ear = Ear::open(netlink_sys::protocols::NETLINK_GENERIC, &[group])?;
+    let ear = Ear::open(netlink_sys::protocols::NETLINK_GENERIC, &[group])?;
     // A name of no length asks all networks.
     let mut asked = Writer::default()
         .u32(attribute::IFINDEX, index)
