@@ -1,12 +1,19 @@
 //! `kith confirm`, `kith revert` and `kith extend`: what becomes of a change that waits.
 
+use std::time::Duration;
+
 use clap::Args;
 use kith_model::network::ask::NetworkAsk;
 use kith_model::network::change::{ChangeState, ChangeStatus};
+use kith_model::refusal::Refusal;
 
 use super::Desk;
 use crate::failure::{Failure, Outcome};
-use crate::{link, show};
+use crate::link::{self, Link};
+use crate::show;
+
+/// For how long a confirmation that comes too early is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Keep the change that waits
 #[derive(Debug, Args)]
@@ -35,7 +42,7 @@ impl Confirm {
             let change = link.change(NetworkAsk::Change).await?;
             return Err(not_waiting(change.as_ref()));
         };
-        let answer = link.change(NetworkAsk::Confirm { token }).await;
+        let answer = patiently(&mut link, &NetworkAsk::Confirm { token }).await;
         let change = match answer {
             Ok(change) => change,
             Err(refused) => {
@@ -69,6 +76,22 @@ impl Extend {
     }
 }
 
+/// Asks again while the box says when to: what is still being carried out cannot be confirmed yet.
+async fn patiently(link: &mut Link, ask: &NetworkAsk) -> Outcome<Option<ChangeStatus>> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = link.change(ask.clone()).await;
+        let Err(Failure::Refused(Refusal { retry_after: Some(seconds), .. })) = &answer else {
+            return answer;
+        };
+        let pause = Duration::from_secs((*seconds).clamp(1, 5));
+        if tokio::time::Instant::now() + pause > deadline {
+            return answer;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
 fn told(desk: &Desk, change: Option<&ChangeStatus>, words: &str) -> Outcome {
     if desk.json { show::print_json(&change) } else { desk.say(words) }
 }
@@ -92,7 +115,7 @@ fn not_waiting(change: Option<&ChangeStatus>) -> Failure {
 mod tests {
     use kith_model::network::ask::{LinkAnswer, LinkAsk, MAX_MESSAGE, NetworkReply, SOCKET};
     use kith_model::network::change::Review;
-    use kith_model::refusal::{Refusal, RefusalKind};
+    use kith_model::refusal::RefusalKind;
     use kith_role::socket;
 
     use super::*;
@@ -180,6 +203,25 @@ mod tests {
             let late = Confirm { token: None }.carry_out(&desk).await.unwrap_err();
             assert_eq!(late.exit_code(), 3);
             assert_eq!(late.to_string(), "the change was taken back: nobody confirmed it");
+        };
+        tokio::join!(asking, role(&listener, answers));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_confirmation_that_comes_too_early_is_tried_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let listener = socket::bind(temp.path(), SOCKET, MAX_MESSAGE).unwrap();
+        let early = Refusal::new(RefusalKind::StillWaiting, "still being carried out");
+        let early = Err(Refusal { retry_after: Some(2), ..early });
+        let confirm = || NetworkAsk::Confirm { token: "x".to_owned() };
+        let answers = vec![
+            (confirm(), early.clone()),
+            (confirm(), early),
+            (confirm(), seen(ChangeState::Confirmed)),
+        ];
+        let desk = desk(temp.path());
+        let asking = async {
+            Confirm { token: Some("x".to_owned()) }.carry_out(&desk).await.unwrap();
         };
         tokio::join!(asking, role(&listener, answers));
     }
