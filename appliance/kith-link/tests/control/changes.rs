@@ -15,8 +15,7 @@ fn renamed() -> String {
 }
 
 fn base() -> Rig {
-    let mut rig = settled(11).0.twin();
-    rig.run(Duration::from_secs(1));
+    let mut rig = settled().0;
     rig
 }
 
@@ -276,7 +275,7 @@ fn a_device_s_name_address_and_pause_are_in_force_at_once() {
 
 #[test]
 fn in_safe_mode_nothing_of_the_settings_is_applied_until_a_change_is_tried() {
-    let (mut rig, _) = settled(12);
+    let (mut rig, _) = settled();
     rig.setup.safe_mode = Some("the link failed three times".to_owned());
     rig.strike(Fault::Kill);
     rig.run(Duration::from_secs(5));

@@ -17,8 +17,8 @@ fn renamed() -> String {
     GOOD.replace("ssid = \"Mill House\"", "ssid = \"Mill\"")
 }
 
-fn waiting(seed: u64) -> (Rig, String) {
-    let mut rig = settled(seed).0.twin();
+fn waiting() -> (Rig, String) {
+    let mut rig = settled().0;
     rig.run(Duration::from_secs(1));
     let token = rig.apply("ada", &renamed(), None).unwrap().unwrap();
     rig.run(Duration::from_secs(5));
@@ -27,7 +27,7 @@ fn waiting(seed: u64) -> (Rig, String) {
 
 /// The orders of a change from arming to keeping, as the machine gives them.
 fn orders() -> Vec<Order> {
-    let (mut rig, token) = waiting(21);
+    let (mut rig, token) = waiting();
     rig.orders.clear();
     rig.confirm(&token).unwrap();
     rig.orders.clone()
@@ -51,7 +51,7 @@ fn control_without_a_sync_kept_settings_are_lost() {
 fn losses(switches: Switches) -> (usize, usize) {
     let disk = CutFiles::with(switches);
     let folder = Rig::folder();
-    let (rig, _) = waiting(22);
+    let (rig, _) = waiting();
     let before = rig.kept();
     let arm = Order::Arm(before.armed.clone().unwrap());
     let revert = Order::Revert { text: GOOD.to_owned(), current: before.current.unwrap() };
@@ -76,8 +76,7 @@ fn losses(switches: Switches) -> (usize, usize) {
 
 #[test]
 fn a_full_disk_refuses_a_change_in_words_and_changes_nothing() {
-    let mut rig = settled(23).0.twin();
-    rig.run(Duration::from_secs(1));
+    let mut rig = settled().0;
     rig.ask("ada", NetworkAsk::DraftReplace { text: renamed() }).unwrap();
     let digest = rig.review("ada").digest;
     rig.files.set_capacity(Some(rig.files.used() + 10));
@@ -95,7 +94,7 @@ fn a_full_disk_refuses_a_change_in_words_and_changes_nothing() {
 
 #[test]
 fn a_disk_that_turns_read_only_cannot_keep_a_change_and_it_is_taken_back() {
-    let (mut rig, token) = waiting(24);
+    let (mut rig, token) = waiting();
     rig.files.set_read_only(true);
     let refused = rig.confirm(&token).unwrap_err();
     assert_eq!(refused.kind, RefusalKind::DiskFailed);
@@ -116,7 +115,7 @@ fn a_disk_that_turns_read_only_cannot_keep_a_change_and_it_is_taken_back() {
 
 #[test]
 fn settings_that_cannot_be_read_any_more_give_way_to_older_ones() {
-    let (mut rig, token) = waiting(25);
+    let (mut rig, token) = waiting();
     rig.confirm(&token).unwrap();
     rig.run(Duration::from_secs(5));
     rig.files.rot(&Rig::folder().join("settings.toml"), 0);
@@ -130,7 +129,7 @@ fn settings_that_cannot_be_read_any_more_give_way_to_older_ones() {
 
 #[test]
 fn a_mark_that_cannot_be_read_is_a_change_taken_back() {
-    let (mut rig, _) = waiting(26);
+    let (mut rig, _) = waiting();
     rig.files.rot(&Rig::folder().join("armed"), 0);
     rig.strike(Fault::Kill);
     rig.run(Duration::from_secs(10));
@@ -140,7 +139,7 @@ fn a_mark_that_cannot_be_read_is_a_change_taken_back() {
 
 #[test]
 fn a_box_whose_settings_are_gone_starts_as_a_new_one() {
-    let (mut rig, _) = settled(27);
+    let (mut rig, _) = settled();
     rig.files = CutFiles::new();
     rig.strike(Fault::Reboot);
     rig.run(BOOT + Duration::from_secs(5));

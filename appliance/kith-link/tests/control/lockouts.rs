@@ -1,6 +1,7 @@
 //! A setting can never lock its owner out: whatever was applied, whatever happens to the role or the box
 //! at whichever step, the owner's devices reach the panel again, exactly when they should.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use kith_core::time::Instant;
@@ -21,18 +22,25 @@ const STEPS: Duration = Duration::from_secs(2);
 /// A mesh and Wi-Fi are joined again after that.
 const AIR: Duration = Duration::from_secs(8);
 
-/// A box whose good settings are in force, and the owner's devices, all of which reach it.
-pub(crate) fn settled(seed: u64) -> (Rig, Vec<Device>) {
-    let mut rig = Rig::fresh(seed);
-    rig.world.set_mesh_secret(bad::SECRET);
-    rig.run(Duration::from_secs(2));
-    rig.identify();
-    rig.run(Duration::from_secs(5));
-    rig.settle(GOOD);
-    rig.run(Duration::from_secs(70));
-    let devices = devices(&rig.world);
-    assert_eq!(cut_off(&devices, &rig.world, rig.now), Vec::<&str>::new(), "before");
-    (rig, devices)
+/// A box whose good settings are in force, right after its role was started, and the owner's devices, all
+/// of which reach it.
+pub(crate) fn settled() -> (Rig, Vec<Device>) {
+    static BASE: OnceLock<(Rig, Vec<Device>)> = OnceLock::new();
+    let (base, devices) = BASE.get_or_init(|| {
+        let mut rig = Rig::fresh(1);
+        rig.world.set_mesh_secret(bad::SECRET);
+        rig.run(Duration::from_secs(2));
+        rig.identify();
+        rig.run(Duration::from_secs(5));
+        rig.settle(GOOD);
+        rig.run(Duration::from_secs(70));
+        let devices = devices(&rig.world);
+        assert_eq!(cut_off(&devices, &rig.world, rig.now), Vec::<&str>::new(), "before");
+        (rig, devices)
+    });
+    let mut rig = base.twin();
+    rig.run(Duration::from_secs(1));
+    (rig, devices.clone())
 }
 
 /// How one trial went.
@@ -52,15 +60,9 @@ struct Trial {
 type Wrong = String;
 
 /// Applies `text`, lets `fault` strike at the `at`th output, waits, and looks who reaches the box.
-fn trial(
-    base: &(Rig, Vec<Device>),
-    text: &str,
-    fault: Option<(usize, Fault)>,
-) -> Result<Trial, Wrong> {
-    let (before, devices) = base;
-    let mut rig = before.twin();
-    rig.world.set_mesh_secret(bad::SECRET);
-    rig.run(Duration::from_secs(1));
+fn trial(text: &str, fault: Option<(usize, Fault)>) -> Result<Trial, Wrong> {
+    let (mut rig, devices) = settled();
+    let devices = &devices[..];
     let mut done = Trial::default();
     if rig.ask("ada", NetworkAsk::DraftReplace { text: text.to_owned() }).is_err() {
         return Ok(Trial { refused: true, ..done });
@@ -151,11 +153,10 @@ fn judge(
 
 #[test]
 fn sixty_by_hand_come_back_at_their_deadline() {
-    let base = settled(1);
     let (mut harmless, mut refused) = (Vec::new(), Vec::new());
     for case in &bad::BY_HAND {
         let text = bad::by_hand(case);
-        let done = trial(&base, &text, None).unwrap_or_else(|wrong| panic!("{}: {wrong}", case.0));
+        let done = trial(&text, None).unwrap_or_else(|wrong| panic!("{}: {wrong}", case.0));
         if done.refused {
             refused.push(case.0);
         } else if !done.cut {
@@ -170,17 +171,16 @@ fn sixty_by_hand_come_back_at_their_deadline() {
 
 #[test]
 fn sixty_by_hand_come_back_whatever_happens_at_each_step() {
-    let base = settled(2);
     let all: Vec<usize> = (0..bad::BY_HAND.len()).collect();
     let failures = in_parallel(&all, |case| {
         let case = &bad::BY_HAND[*case];
         let text = bad::by_hand(case);
-        let outputs = trial(&base, &text, None).map_or(0, |done| done.outputs);
+        let outputs = trial(&text, None).map_or(0, |done| done.outputs);
         let mut wrong = Vec::new();
         for at in 0..outputs {
             let seed = at as u64;
             for fault in [Fault::Kill, Fault::Reboot, Fault::PowerCut(seed)] {
-                if let Err(why) = trial(&base, &text, Some((at, fault))) {
+                if let Err(why) = trial(&text, Some((at, fault))) {
                     wrong.push(format!("{} with {fault:?} at {at}: {why}", case.0));
                 }
             }
@@ -197,7 +197,6 @@ fn sixty_by_hand_come_back_whatever_happens_at_each_step() {
 
 #[test]
 fn a_thousand_random_ones_come_back() {
-    let base = settled(3);
     let seeds: Vec<u64> = (0..1_000).collect();
     let failures = in_parallel(&seeds, |seed| {
         let mut dice = Dice(*seed);
@@ -210,7 +209,7 @@ fn a_thousand_random_ones_come_back() {
             2 => Some((at, Fault::Reboot)),
             _ => Some((at, Fault::PowerCut(dice.next()))),
         };
-        match trial(&base, &text, fault) {
+        match trial(&text, fault) {
             Ok(_) => Vec::new(),
             Err(why) => vec![format!("seed {seed} with {fault:?}: {why}\n{text}")],
         }
@@ -243,9 +242,7 @@ fn cuts_the_cable() -> String {
 
 #[test]
 fn control_without_the_deadline_nobody_comes_back() {
-    let (rig, devices) = settled(4);
-    let mut rig = rig.twin();
-    rig.run(Duration::from_secs(1));
+    let (mut rig, devices) = settled();
     rig.apply("ada", &cuts_the_cable(), Some(20)).unwrap();
     rig.run(Duration::from_secs(5));
     rig.deaf = true;
@@ -259,9 +256,7 @@ fn control_without_the_deadline_nobody_comes_back() {
 
 #[test]
 fn control_a_start_that_believes_any_mark_goes_on_with_what_cut_off() {
-    let (rig, devices) = settled(5);
-    let mut rig = rig.twin();
-    rig.run(Duration::from_secs(1));
+    let (mut rig, devices) = settled();
     rig.apply("ada", &cuts_the_cable(), Some(20)).unwrap();
     rig.run(Duration::from_secs(3));
     rig.strike(Fault::Reboot);
@@ -278,9 +273,7 @@ fn control_a_start_that_believes_any_mark_goes_on_with_what_cut_off() {
 
 #[test]
 fn control_settings_that_replace_the_others_before_they_are_kept_survive_a_reboot() {
-    let (rig, devices) = settled(6);
-    let mut rig = rig.twin();
-    rig.run(Duration::from_secs(1));
+    let (mut rig, devices) = settled();
     rig.apply("ada", &cuts_the_cable(), Some(20)).unwrap();
     rig.run(Duration::from_secs(3));
     rig.strike(Fault::Reboot);
@@ -296,11 +289,9 @@ fn control_settings_that_replace_the_others_before_they_are_kept_survive_a_reboo
 
 #[test]
 fn a_kill_between_a_file_and_telling_its_daemon_leaves_nobody_outside() {
-    let (base, devices) = settled(7);
     let text = GOOD.replace(bad::PASSPHRASE, "something else");
     for at in 0..12 {
-        let mut rig = base.twin();
-        rig.run(Duration::from_secs(1));
+        let (mut rig, devices) = settled();
         rig.apply("ada", &text, Some(20)).unwrap();
         rig.run(Duration::from_secs(5));
         rig.arm_fault(at, Fault::Kill);

@@ -15,7 +15,8 @@ fn uplink<'a>(status: &'a NetworkStatus, device: &str) -> &'a Uplink {
 
 #[test]
 fn a_way_that_works_is_taken_and_measured() {
-    let (mut rig, _) = settled(31);
+    let (mut rig, _) = settled();
+    rig.run(Duration::from_secs(60));
     let status = rig.status();
     assert_eq!(status.internet, Internet::Own);
     let wan = uplink(&status, "wan");
@@ -25,7 +26,7 @@ fn a_way_that_works_is_taken_and_measured() {
 
 #[test]
 fn when_nobody_answers_any_more_the_mesh_is_taken_and_the_own_way_comes_back_late() {
-    let (mut rig, _) = settled(32);
+    let (mut rig, _) = settled();
     rig.world.set_internet(false);
     rig.run(Duration::from_secs(60));
     let status = rig.status();
@@ -42,7 +43,7 @@ fn when_nobody_answers_any_more_the_mesh_is_taken_and_the_own_way_comes_back_lat
 
 #[test]
 fn a_plug_that_is_pulled_is_said_and_one_that_is_put_in_works() {
-    let (mut rig, _) = settled(33);
+    let (mut rig, _) = settled();
     rig.world.plug(rig.now, "wan", false);
     rig.run(Duration::from_secs(3));
     let status = rig.status();
@@ -72,7 +73,7 @@ fn without_mesh_and_plug_there_is_no_internet_and_nothing_spins() {
 
 #[test]
 fn a_day_is_1440_samples_of_each_curve_and_gaps_are_gaps() {
-    let (mut rig, _) = settled(35);
+    let (mut rig, _) = settled();
     rig.run(Duration::from_secs(3_600));
     rig.world.set_internet(false);
     rig.run(Duration::from_secs(25 * 3_600));

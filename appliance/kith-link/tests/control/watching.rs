@@ -16,7 +16,7 @@ fn daemon(program: Program, instance: &str) -> DaemonId {
 
 #[test]
 fn what_somebody_else_changes_is_put_right_and_remembered() {
-    let (mut rig, _) = settled(41);
+    let (mut rig, _) = settled();
     assert!(rig.status().repairs.is_empty(), "own writes are no drift");
     let address = "192.168.77.1/24".parse().unwrap();
     let meddled = Step::RemoveAddress { device: "br-lan".into(), address };
@@ -30,7 +30,7 @@ fn what_somebody_else_changes_is_put_right_and_remembered() {
 
 #[test]
 fn drift_that_nobody_reports_is_found_within_half_a_minute() {
-    let (mut rig, _) = settled(42);
+    let (mut rig, _) = settled();
     rig.world.perform(rig.now, &Step::LoadRuleset("table inet kith {}".into())).unwrap();
     rig.run(Duration::from_secs(31));
     assert_eq!(rig.status().repairs[0].what, "load the firewall");
@@ -38,7 +38,7 @@ fn drift_that_nobody_reports_is_found_within_half_a_minute() {
 
 #[test]
 fn a_role_that_is_started_again_touches_nothing() {
-    let (mut rig, _) = settled(43);
+    let (mut rig, _) = settled();
     rig.strike(Fault::Kill);
     rig.steps.clear();
     rig.run(Duration::from_secs(60));
@@ -47,7 +47,7 @@ fn a_role_that_is_started_again_touches_nothing() {
 
 #[test]
 fn a_daemon_that_hangs_is_reported_after_two_silences_and_comes_back() {
-    let (mut rig, _) = settled(44);
+    let (mut rig, _) = settled();
     let hostapd = daemon(Program::Hostapd, "phy0");
     rig.world.hang(&hostapd);
     rig.run(Duration::from_secs(9));
@@ -63,7 +63,7 @@ fn a_daemon_that_hangs_is_reported_after_two_silences_and_comes_back() {
 
 #[test]
 fn a_mesh_interface_that_went_down_rejoins() {
-    let (mut rig, _) = settled(45);
+    let (mut rig, _) = settled();
     assert_eq!(rig.world.neighbours(rig.now).len(), 3);
     let down = |up| Step::SetUp { name: "kith-mesh0".into(), up };
     rig.world.perform(rig.now, &down(false)).unwrap();
@@ -78,7 +78,7 @@ fn a_mesh_interface_that_went_down_rejoins() {
 
 #[test]
 fn whoever_aims_sees_the_neighbours_once_a_second() {
-    let (mut rig, _) = settled(46);
+    let (mut rig, _) = settled();
     rig.ask("ada", NetworkAsk::Aim).unwrap();
     rig.outputs = 0;
     rig.run(Duration::from_secs(50));
@@ -90,7 +90,7 @@ fn whoever_aims_sees_the_neighbours_once_a_second() {
 
 #[test]
 fn a_survey_answers_everybody_who_waits_for_it() {
-    let (mut rig, _) = settled(47);
+    let (mut rig, _) = settled();
     let Ok(NetworkReply::Survey(heard)) = rig.ask("ada", NetworkAsk::Survey) else { panic!() };
     let mesh = heard.iter().find(|heard| heard.mesh).unwrap();
     assert_eq!((&*mesh.ssid, mesh.count), ("Valley Mesh", 3));
