@@ -45,7 +45,7 @@ async fn a_daemon_runs_in_its_own_session_and_ends_when_it_is_no_longer_wished_f
     assert!(status.contains("NoNewPrivs:\t1"), "{status}");
     world.unwish().await;
     wait(|| !lives(pid)).await;
-    assert!(record::all(world.run.path()).is_empty());
+    wait(|| record::all(world.run.path()).is_empty()).await;
     world.stop().await;
 }
 
