@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use kith_model::network::status::{Channel, RadioAbilities};
+use kith_model::settings::values::Mac;
 use serde::{Deserialize, Serialize};
 
 /// What the plan depends on besides settings and profile.
@@ -35,6 +36,8 @@ pub struct Facts {
     pub way_out: Option<String>,
     /// The mesh address (IPv4) of the gateway in use when the way out is the mesh.
     pub mesh_router: Option<Ipv4Addr>,
+    /// The addresses of the interfaces that carry the mesh: by one of them the others know this box.
+    pub mesh_carriers: BTreeSet<Mac>,
     /// How often the mesh IPv4 address had to be made anew because somebody else has it.
     pub mesh_address_retries: u8,
     /// The port of the panel (TCP) and of the peers (UDP).

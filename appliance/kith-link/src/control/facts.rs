@@ -7,10 +7,12 @@ use std::time::Duration;
 use kith_core::time::Instant;
 use kith_model::network::status::Network;
 use kith_model::profile::{PortRole, Profile};
+use kith_model::settings::values::Mac;
 use kith_model::settings::{Settings, Uplink};
 
 use super::Control;
 use super::uplinks::Wanted;
+use crate::desire::mesh_gateway;
 use crate::facts::{Facts, Offer, RadioFacts, SetupWifi};
 use crate::names::{MESH, STATION_PREFIX, on_radio};
 use crate::seen::SeenKind;
@@ -38,6 +40,7 @@ impl Control {
             offers: self.uplinks.offers(),
             mesh_router: way_out.as_deref().filter(|way| *way == MESH).and_then(|_| self.router()),
             way_out,
+            mesh_carriers: self.mesh_carriers(),
             mesh_address_retries: self.mesh_address_retries,
             panel_port: self.panel_port(),
             peer_port: self.peer_port(),
@@ -88,9 +91,15 @@ impl Control {
 
     /// The mesh address of the gateway in use: the chosen one's, or the best one's.
     fn router(&self) -> Option<Ipv4Addr> {
+        let id = self.target().settings.mesh.id.as_ref()?;
         let gateways = self.seen.mesh.gateways.iter();
         let best = gateways.max_by_key(|gateway| (gateway.chosen, gateway.quality))?;
-        self.seen.mesh_addresses.get(&best.mac).copied()
+        Some(mesh_gateway(id, best.mac.parse().ok()?).addr())
+    }
+
+    fn mesh_carriers(&self) -> BTreeSet<Mac> {
+        let carriers = self.seen.links.values().filter(|link| link.master.as_deref() == Some(MESH));
+        carriers.filter_map(|link| link.mac).collect()
     }
 
     fn node_key(&self) -> [u8; 32] {

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use kith_model::settings::values::MeshId;
+use kith_model::settings::values::{Mac, MeshId};
 use sha2::{Digest as _, Sha256};
 
 /// What an address is for; its text is part of what is digested.
@@ -15,6 +15,7 @@ enum Domain {
     MeshInterface,
     MeshNetwork,
     MeshHost,
+    MeshGateway,
     Setup,
     Duid,
 }
@@ -27,6 +28,7 @@ impl Domain {
             Self::MeshInterface => "kith/mesh-interface/1",
             Self::MeshNetwork => "kith/mesh-ipv4-network/1",
             Self::MeshHost => "kith/mesh-ipv4-host/1",
+            Self::MeshGateway => "kith/mesh-ipv4-gateway/1",
             Self::Setup => "kith/setup-name/1",
             Self::Duid => "kith/duid/1",
         }
@@ -73,6 +75,16 @@ pub(super) fn mesh_ipv4(id: &MeshId, key: &[u8; 32], retries: u8) -> Ipv4Net {
     let host = u32::from(u16::from_be_bytes([a, b]).clamp(1, u16::MAX - 1));
     let network = u32::from(mesh_ipv4_network(id).addr());
     Ipv4Net::new_assert(Ipv4Addr::from(network | host), 16)
+}
+
+/// The address under which a box that shares its way to the internet is found in the mesh: batman-adv tells
+/// of gateways by the address of one of the interfaces that carry the mesh, and nothing else tells which
+/// IPv4 address a gateway has.
+pub(crate) fn mesh_gateway(id: &MeshId, carrier: Mac) -> Ipv4Net {
+    let [a, b, ..] = Domain::MeshGateway.digest(&[&carrier.0]);
+    let host = u32::from(u16::from_be_bytes([a, b]).clamp(1, u16::MAX - 1));
+    let network = u32::from(mesh_ipv4_network(id).addr());
+    Ipv4Net::new_assert(Ipv4Addr::from(network | host), 32)
 }
 
 /// The name of the Wi-Fi for setting a box up: it tells two boxes apart, and nothing about either.
@@ -134,6 +146,15 @@ mod tests {
         assert_eq!(one.trunc(), mesh_ula(&id));
         assert_ne!(one, two);
         assert_ne!(mesh_ula(&id), mesh_ula(&"hill".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_gateway_is_found_by_what_batman_adv_tells_of_it() {
+        let id: MeshId = "valley".parse().unwrap();
+        let (one, two) = (Mac([2, 0, 0, 0, 0, 0]), Mac([2, 0, 0, 0, 1, 0]));
+        assert!(mesh_ipv4_network(&id).contains(&mesh_gateway(&id, one).addr()));
+        assert_ne!(mesh_gateway(&id, one), mesh_gateway(&id, two));
+        assert_ne!(mesh_gateway(&id, one), mesh_gateway(&"hill".parse().unwrap(), one));
     }
 
     #[test]

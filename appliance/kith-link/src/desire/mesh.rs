@@ -47,6 +47,10 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     let ipv6 = made::mesh_ipv6(id, key);
     desired.addresses.insert((MESH.to_owned(), address.into()));
     desired.addresses.insert((MESH.to_owned(), ipv6.into()));
+    if shares(scene) {
+        let gateways = scene.facts.mesh_carriers.iter().map(|mac| made::mesh_gateway(id, *mac));
+        desired.addresses.extend(gateways.map(|address| (MESH.to_owned(), address.into())));
+    }
     let guest = scene.guest.then_some(scene.settings.guest.address);
     for people in std::iter::once(scene.settings.lan.address).chain(guest) {
         if overlap(people, address) {
@@ -77,11 +81,15 @@ pub(super) fn carrier(kind: LinkKind) -> LinkSpec {
 /// A box that shares a way that works says so; every other one looks for such.
 fn gateway(scene: &Scene<'_>) -> GatewayMode {
     let mesh = &scene.settings.mesh;
-    if mesh.share_uplink && scene.way_out().is_some() {
+    if shares(scene) {
         // In units of 100 kbit/s; nothing would be no gateway.
         let units = |kbit: u32| (kbit / 100).max(1);
         GatewayMode::Server { down: units(mesh.share_down_kbit), up: units(mesh.share_up_kbit) }
     } else {
         GatewayMode::Client { selection_class: SELECTION_CLASS }
     }
+}
+
+fn shares(scene: &Scene<'_>) -> bool {
+    scene.settings.mesh.share_uplink && scene.way_out().is_some()
 }

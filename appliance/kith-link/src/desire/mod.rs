@@ -25,6 +25,7 @@ use kith_model::settings::values::InterfaceName;
 use crate::desired::{Desired, FileSpec, OnChange};
 use crate::facts::Facts;
 use crate::render::generation;
+pub(crate) use made::mesh_gateway;
 use scene::Scene;
 
 /// What shall be.

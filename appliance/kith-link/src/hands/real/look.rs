@@ -15,7 +15,7 @@ use super::wifi::{self, Air};
 use super::{RealHands, addresses, batadv, ctrl, leases, links, routes, words};
 use crate::desired::{Batadv, GatewayMode};
 use crate::hands::HandsError;
-use crate::names::{LEASES, MESH};
+use crate::names::{LAN_BRIDGE, LEASES, MESH};
 use crate::seen::{Seen, SeenKind, SeenLink};
 
 impl RealHands {
@@ -49,6 +49,11 @@ impl RealHands {
             links,
             addresses,
         };
+        let of_household = seen.addresses.iter().filter(|(name, net)| {
+            // A bridge without a plug answers too: its address is the box's own.
+            name == LAN_BRIDGE && net.addr().is_ipv4()
+        });
+        self.household = of_household.map(|(_, net)| net.addr()).next();
         self.wait_for_radar(&mut seen.radios).await;
         self.watch.refresh(&mut self.generic).await;
         Ok(seen)

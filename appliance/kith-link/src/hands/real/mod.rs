@@ -18,6 +18,7 @@ mod batadv;
 mod clients;
 mod ctrl;
 pub mod dhcpcd;
+mod dns;
 mod files;
 mod generic;
 mod leases;
@@ -87,6 +88,8 @@ pub struct RealHands {
     offered: Option<DhcpEvent>,
     supervisor: Option<Supervised>,
     probes: u16,
+    /// The box's address in the household when it was looked last.
+    household: Option<IpAddr>,
     clock: SystemClock,
 }
 
@@ -123,6 +126,7 @@ impl RealHands {
             offered: None,
             supervisor: setup.supervisor,
             probes: 0,
+            household: None,
             clock: setup.clock,
         })
     }
@@ -165,6 +169,10 @@ impl Hands for RealHands {
     async fn answers(&mut self, daemon: &DaemonId) -> bool {
         if ctrl::has_socket(daemon.program) {
             return ctrl::answers(&self.files, daemon).await;
+        }
+        if let (Program::Dnsmasq, Some(address)) = (daemon.program, self.household) {
+            self.probes = self.probes.wrapping_add(1);
+            return dns::answers(address, self.probes).await;
         }
         self.daemons().get(daemon).is_some_and(|daemon| daemon.pid.is_some())
     }
