@@ -16,7 +16,7 @@ use crate::failure::{Failure, Outcome};
                   kith set --default radio.phy0.channel")]
 pub(crate) struct Set {
     /// Keys, each with its value in TOML; texts need no quotes
-    #[arg(value_name = "KEY VALUE", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "KEY VALUE", required = true)]
     pairs: Vec<String>,
     /// The keys go back to their defaults; what is a list or a section goes away
     #[arg(long)]
