@@ -186,6 +186,27 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
   // Sections about the network ask by themselves: radios and neighbours change all the time.
   $("[data-poll]").forEach((section) => setInterval(() => { if (document.visibilityState === "visible") freshen([section]); }, 1000 * section.dataset.poll));
 
+  // A file read into a field, for pages that take text.
+  $("[data-needs-script]").forEach((field) => { field.hidden = false; });
+  $("input[data-into]").forEach((input) => { input.onchange = async () => { const [file] = input.files; if (file && file.size < 131073) document.getElementById(input.dataset.into).value = await file.text(); }; });
+
+  // Aiming: the best signal so far, and a tone that rises with it, for eyes that are on the antenna.
+  const aim = document.getElementById("aim-s");
+  if (aim) {
+    const best = document.querySelector("[data-best]"), button = document.querySelector("[data-beep]"), on = button.textContent;
+    let most = -200, sound;
+    button.hidden = false;
+    button.onclick = () => { sound = sound ? (sound.close(), undefined) : new AudioContext(); button.textContent = sound ? button.dataset.off : on; };
+    setInterval(() => {
+      const signal = Number(aim.querySelector("[data-signal]")?.dataset.signal || -200);
+      if (signal > most && signal > -120) { most = signal; best.hidden = false; best.querySelector("strong").textContent = most; }
+      if (!sound || signal < -120) return;
+      const tone = sound.createOscillator();
+      tone.frequency.value = 200 + 14 * Math.max(0, signal + 95);
+      tone.connect(sound.destination); tone.start(); tone.stop(sound.currentTime + .12);
+    }, 1000);
+  }
+
   localise(document);
   $(".folder").forEach((field) => { field.hidden = !("webkitdirectory" in HTMLInputElement.prototype); });
   $("[data-reveal]").forEach((button) => {

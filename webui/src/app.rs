@@ -10,6 +10,7 @@ use crate::Config;
 use crate::backend::Backend;
 use crate::body::Rooms;
 use crate::flash::Flashes;
+use crate::spark::Drawn;
 use crate::waiting::Waiting;
 
 /// Shared by all requests.
@@ -18,6 +19,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     pub(crate) flashes: Flashes,
     pub(crate) waiting: Waiting,
+    /// The curves of the overview.
+    pub(crate) drawn: Drawn,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) rooms: Rooms,
 }
@@ -25,8 +28,15 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(backend: Arc<dyn Backend>, config: Config) -> Self {
         let streams = Arc::new(Semaphore::new(config.max_streams));
-        let (flashes, waiting) = (Flashes::default(), Waiting::default());
-        Self { backend, config, flashes, waiting, streams, rooms: Rooms::default() }
+        Self {
+            backend,
+            config,
+            flashes: Flashes::default(),
+            waiting: Waiting::default(),
+            drawn: Drawn::default(),
+            streams,
+            rooms: Rooms::default(),
+        }
     }
 
     pub(crate) fn status(&self) -> Arc<Status> {

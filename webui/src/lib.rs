@@ -34,6 +34,7 @@ mod range;
 mod routes;
 mod server;
 mod source;
+mod spark;
 mod upload;
 mod urls;
 mod view;

@@ -32,6 +32,13 @@ pub enum Command {
     Metrics,
     /// How the processes of the box are.
     Supervision,
+    /// What the processes of the box said lately.
+    Logs {
+        /// Only lines after this number; the newest when not given.
+        after: Option<u64>,
+        /// At most so many; 200 when not given, 500 at most.
+        limit: Option<u16>,
+    },
     /// Something about the network of the box; carried out by whoever drives it.
     Network(NetworkAsk),
     /// Makes a ticket with which the session that asks goes on at another address of the box, while a
@@ -327,6 +334,7 @@ impl Command {
             | Self::TokenRevoke { .. }
             | Self::Invite { .. } => (Right::Account, Scope::Admin),
             Self::HandOver { .. }
+            | Self::Logs { .. }
             | Self::Accounts
             | Self::AccountInvite
             | Self::AccountRole { .. }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::caller::{AccountRole, Principal, Scope};
+use crate::log::LogPage;
 use crate::network::ask::NetworkReply;
 use crate::role::Supervision;
 use crate::status::{Metric, Peer, Status};
@@ -22,6 +23,8 @@ pub enum Reply {
     Metrics(Vec<Metric>),
     /// Answers `Supervision`.
     Supervision(Supervision),
+    /// Answers `Logs`.
+    Logs(LogPage),
     /// Answers `Network`.
     Network(NetworkReply),
     /// Answers `HandOver`.

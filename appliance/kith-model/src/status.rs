@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::network::status::Internet;
+
 /// A box at a glance. Published anew whenever something in it changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
@@ -38,6 +40,8 @@ pub struct Status {
     pub transfers: Vec<Transfer>,
     /// What somebody should look at.
     pub alerts: Vec<Alert>,
+    /// The network of the box in short; nothing while whoever drives it does not answer.
+    pub network: Option<NetworkGlance>,
     /// Counters that grow with every change a page would show.
     pub revisions: Revisions,
 }
@@ -51,6 +55,40 @@ pub struct Revisions {
     pub files: u64,
     /// Peers and spaces.
     pub peers: u64,
+    /// The network of the box.
+    pub network: u64,
+}
+
+/// The network of a box in short, for whoever needs no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a sentence of its own on the overview")]
+pub struct NetworkGlance {
+    /// Whether radios and ports are only simulated.
+    pub simulated: bool,
+    /// Whether the box manages this machine's network at all.
+    pub managed: bool,
+    /// Whether none of the settings are applied.
+    pub safe_mode: bool,
+    /// Whether the internet is reached.
+    pub internet: Internet,
+    /// Radios that are there.
+    pub radios: u64,
+    /// Devices of the household that are here.
+    pub devices: u64,
+    /// Devices of visitors that are here.
+    pub visitors: u64,
+    /// The mesh's name, when the box takes part in one.
+    pub mesh: Option<String>,
+    /// Boxes heard directly.
+    pub neighbours: u64,
+    /// Boxes known in the mesh.
+    pub nodes: u64,
+    /// What cannot be done as the settings want.
+    pub problems: u64,
+    /// Whether a change waits for its confirmation.
+    pub waiting: bool,
+    /// The network's own revision.
+    pub revision: u64,
 }
 
 /// The store at a glance.

@@ -12,7 +12,7 @@ use kith_core::record::SpaceId;
 use kith_core::unixfs::{FileImporter, Imported};
 use kith_model::caller::Credential;
 use kith_model::command::{Command, Request};
-use kith_model::network::ask::{COMMAND_LINE, LinkAsk};
+use kith_model::network::ask::{COMMAND_LINE, LinkAsk, NetworkAsk};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::Status;
@@ -31,6 +31,9 @@ pub(crate) const BROWSER_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long the command line waits for a space to answer.
 pub(crate) const CLI_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Lines of the log that are answered when nobody says how many.
+const LOG_LINES: u16 = 200;
 
 /// The longest host name and port, in bytes (RFC 1035 allows 253 for the name).
 const MAX_HOST: usize = 300;
@@ -92,7 +95,10 @@ impl Door {
         mut request: Request,
         patience: Duration,
     ) -> Result<Reply, Refusal> {
-        if matches!(request.command, Command::Network(_) | Command::Supervision) {
+        if matches!(
+            request.command,
+            Command::Network(_) | Command::Supervision | Command::Logs { .. }
+        ) {
             return self.ask_router(request).await;
         }
         if let Command::PeerAdd { address } = &mut request.command
@@ -125,6 +131,12 @@ impl Door {
         let message = Message::Admit(Box::new(request), answer);
         self.desk.send(message).await.map_err(|_| busy())?;
         let name = answered.await.map_err(|_| busy())??;
+        if matches!(command, Command::Network(NetworkAsk::Identify(_))) {
+            return Err(Refusal::new(RefusalKind::NotAllowed, "the box says itself who it is"));
+        }
+        if let Command::Logs { after, limit } = command {
+            return self.router.logs(after, limit.unwrap_or(LOG_LINES)).await.map(Reply::Logs);
+        }
         let Command::Network(ask) = command else {
             return self.router.supervision().await.map(Reply::Supervision);
         };

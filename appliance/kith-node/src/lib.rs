@@ -11,6 +11,7 @@ mod content;
 mod control;
 mod desk;
 mod door;
+mod glance;
 mod hasher;
 mod hub;
 mod keys;

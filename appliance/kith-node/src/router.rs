@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kith_model::log::{LogPage, MAX_LINES};
 use kith_model::network::ask::{LinkAnswer, LinkAsk, MAX_MESSAGE, NetworkReply, SOCKET};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::role::{self, SuperviseAsk, Supervision};
@@ -52,6 +53,15 @@ impl Router {
     /// When it does not answer.
     pub(crate) async fn supervision(&self) -> Result<Supervision, Refusal> {
         self.exchange(SUPERVISOR, role::MAX_MESSAGE, &SuperviseAsk::Status).await
+    }
+
+    /// Asks the supervisor what was said lately.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) async fn logs(&self, after: Option<u64>, limit: u16) -> Result<LogPage, Refusal> {
+        let ask = SuperviseAsk::Logs { after, limit: limit.min(MAX_LINES) };
+        self.exchange(SUPERVISOR, role::MAX_MESSAGE, &ask).await
     }
 
     /// Asks the supervisor something else.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use kith_core::identity::SecretKey;
+use kith_core::identity::{NodeId, SecretKey};
 use kith_files::{Files, RealFiles, Switches};
 use kith_model::control::MAX_MESSAGE;
 use kith_model::refusal::Refusal;
@@ -31,7 +31,7 @@ use crate::keys::{KeyError, Keys};
 use crate::pulse::{self, Pulse};
 use crate::recall::{self, Publisher, Recall};
 use crate::router::Router;
-use crate::{control, neighbours, opening, secret};
+use crate::{control, glance, neighbours, opening, secret};
 
 /// Facts that may wait for the hub.
 const FACTS: usize = 256;
@@ -106,6 +106,17 @@ async fn open_store(files: &Arc<dyn Files>, state: &Path) -> Result<Store, RunEr
     Ok(opened?)
 }
 
+/// What the node is to the network of its machine.
+fn acquainted(
+    options: &Options,
+    node: NodeId,
+    door: &Door,
+) -> Result<glance::Acquainted, RunError> {
+    let panel_port = options.panel.local_addr()?.port();
+    let router = Router::new(options.state.clone());
+    Ok(glance::Acquainted { node, panel_port, status: door.watch(), router })
+}
+
 /// What everything in a node is built on.
 struct Parts {
     files: Arc<dyn Files>,
@@ -139,6 +150,7 @@ impl Parts {
             (queue.clone(), self.stop.clone().drop_guard()),
         )?;
         let door = self.door(&options, queue.clone(), watching);
+        let acquainted = acquainted(&options, identity.node, &door)?;
         let parts = hub::Parts {
             endpoint: Endpoint::bind(options.peers, &self.key, quic::Config::default())?,
             archive,
@@ -163,6 +175,7 @@ impl Parts {
         let host = neighbours::Host { port: identity.port, clock: Arc::clone(&self.clock) };
         tasks.spawn(neighbours::listen(announced, facts.clone(), self.stop.clone()));
         tasks.spawn(neighbours::watch_host(host, queue.clone(), facts, self.stop.clone()));
+        tasks.spawn(glance::keep(acquainted, queue.clone(), self.stop.clone()));
         tasks.spawn(control::serve(listener, door.clone(), self.stop.clone()));
         tasks.spawn(self.serve_panel((options.panel, options.hosts), door));
         let ready = Report::Ready { claim: (!claimed).then_some(claim), panel: identity.panel };

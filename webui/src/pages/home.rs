@@ -2,11 +2,13 @@
 
 use askama::Template;
 use kith_model::command::Command;
+use kith_model::network::status::Internet;
 use kith_model::reply::Space;
 
 use crate::answer::{Answer, Failure, page, see};
 use crate::ask::{Ask, expect_reply};
 use crate::lang::msg;
+use crate::pages::glance;
 use crate::urls;
 use crate::view::{Nav, View};
 
@@ -15,6 +17,8 @@ use crate::view::{Nav, View};
 struct Page {
     v: View,
     shown: Vec<Shown>,
+    /// Said when the internet is not reached, so that nobody looks for the fault in their phone.
+    offline: Option<&'static str>,
 }
 
 /// Something a space shows everybody.
@@ -40,7 +44,10 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
             }
         }
     }
-    Ok(page(&Page { v, shown }))
+    let network = v.status.network.as_ref().filter(|network| network.managed);
+    let offline = network.filter(|network| network.internet == Internet::None);
+    let offline = offline.map(|network| glance::internet(network.internet));
+    Ok(page(&Page { v, shown, offline }))
 }
 
 fn public(space: &Space) -> Vec<Shown> {

@@ -3,13 +3,14 @@
 use askama::Template;
 use kith_model::command::Command;
 use kith_model::reply::{Activity, Deed, Space};
-use kith_model::status::{Peer, PeerState};
+use kith_model::status::{NetworkGlance, Peer, PeerState};
 
 use crate::answer::{Answer, Failure, page};
 use crate::ask::{Ask, expect_reply};
 use crate::figures::percent;
 use crate::lang::msg;
 use crate::pages::activity::Line;
+use crate::pages::glance::{self, Sentence};
 use crate::view::{Nav, View, aside};
 
 /// How many lines of activity the overview shows.
@@ -33,6 +34,9 @@ struct Page {
     spaces: Vec<Space>,
     disk_used: Option<u64>,
     fresh: bool,
+    sentences: Vec<Sentence>,
+    /// Whether the network still waits for its owner to set it up.
+    set_up: bool,
 }
 
 /// A box in the street.
@@ -46,11 +50,13 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
     let v = View::new(&ask, Nav::Overview);
     let space = ask.space();
     // All at once: the node wakes up for them together.
-    let (peers, spaces, activity) = tokio::try_join!(
+    let (peers, spaces, activity, curves) = tokio::try_join!(
         ask.call(Command::Peers),
         ask.call(Command::Spaces),
         ask.call(Command::Activity { space, limit: Some(LINES) }),
+        glance::curves(&ask),
     )?;
+    let sentences = glance::sentences(&v, &curves);
     let peers = expect_reply!(peers, Peers);
     let mut spaces = expect_reply!(spaces, Spaces);
     spaces.sort_by_key(aside);
@@ -68,7 +74,20 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
     let disk_used = store
         .free_bytes
         .map(|free| percent(store.block_bytes, store.block_bytes.saturating_add(free)));
-    Ok(page(&Page { v, houses, neighbours, more, lines, spaces, disk_used, fresh }))
+    let idle = |network: &NetworkGlance| network.managed && network.mesh.is_none();
+    let set_up = v.principal.is_owner() && v.status.network.as_ref().is_some_and(idle);
+    Ok(page(&Page {
+        v,
+        houses,
+        neighbours,
+        more,
+        lines,
+        spaces,
+        disk_used,
+        fresh,
+        sentences,
+        set_up,
+    }))
 }
 
 /// Whether so little has happened that somebody may wonder what to do: no notice yet, or no file.

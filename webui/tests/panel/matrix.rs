@@ -63,6 +63,7 @@ fn path(route: &RouteInfo) -> String {
         ("{collection}", "shared"),
         ("{*path}", "map%20of%20the%20street.png"),
         ("{leaf}", "start"),
+        ("{step}", "mesh"),
         ("{revision}", "0123456789abcdef"),
         ("{mac}", "02:00:00:00:00:01"),
     ];
@@ -114,6 +115,7 @@ fn form_body(token: Option<&str>, flash: &str) -> String {
         ("path", "map of the street.png"),
         ("f", flash),
         ("code", "KITH1-X"),
+        ("mac", "02:00:00:00:00:01"),
         ("address", "192.0.2.1:7000"),
         ("peer", "did:key:z"),
         ("member", "did:key:z"),

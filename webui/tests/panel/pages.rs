@@ -400,7 +400,7 @@ async fn look_and_language_are_kept_by_the_browser() {
 async fn a_page_asks_the_node_for_all_it_shows_at_once() {
     let hour = std::time::Duration::from_secs(3_600);
     for (path, commands) in
-        [("/overview", 3), ("/board", 2), ("/activity", 2), ("/peers", 2), ("/people", 3)]
+        [("/overview", 4), ("/board", 2), ("/activity", 2), ("/peers", 2), ("/people", 3)]
     {
         for (waiting, comes) in [(commands, true), (commands + 1, false)] {
             let who = if path == "/people" { Who::Member } else { Who::Owner };

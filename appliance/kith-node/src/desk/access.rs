@@ -62,9 +62,11 @@ pub(super) const fn room_of(command: &Command) -> Room {
         | Command::FilePut { .. }
         | Command::FileRemove { .. } => Room::Files,
         Command::Peers | Command::PeerAdd { .. } | Command::PeerForget { .. } => Room::Peers,
-        Command::Status | Command::Metrics | Command::Supervision | Command::Network(_) => {
-            Room::Box
-        }
+        Command::Status
+        | Command::Metrics
+        | Command::Supervision
+        | Command::Logs { .. }
+        | Command::Network(_) => Room::Box,
     }
 }
 

@@ -29,7 +29,7 @@ use kith_model::caller::{Credential, Scope};
 use kith_model::command::{Command, Request};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
-use kith_model::status::Revisions;
+use kith_model::status::{NetworkGlance, Revisions};
 use kith_proto::governance::Governance;
 use kith_store::Store;
 use tokio::sync::{mpsc, oneshot};
@@ -104,6 +104,8 @@ pub(crate) enum News {
     DiskFailed(Refusal),
     /// The disk took a write.
     DiskWorks,
+    /// The network of the box changed, or nobody answers for it any more.
+    Network(Option<NetworkGlance>),
     /// Addresses of this host changed.
     Addresses(Vec<std::net::SocketAddr>),
 }
@@ -148,6 +150,8 @@ pub(crate) struct Desk {
     joining: BTreeMap<SpaceId, Vec<Answerer>>,
     /// What the disk said last, and when, until it works again.
     disk: Option<(Refusal, UnixTime)>,
+    /// The network in short, as it was told last.
+    network: Option<NetworkGlance>,
     revisions: Revisions,
     /// Whether the published status may be out of date.
     stale: bool,
@@ -196,6 +200,7 @@ impl Desk {
             transfers: Vec::new(),
             joining: BTreeMap::new(),
             disk: None,
+            network: None,
             revisions: Revisions::default(),
             stale: false,
             governed: RefCell::default(),
@@ -368,6 +373,10 @@ impl Desk {
                 self.disk_refused(refusal);
             }
             News::DiskWorks => self.disk = None,
+            News::Network(glance) => {
+                self.network = glance;
+                self.revisions.network += 1;
+            }
             News::Addresses(addresses) => self.hub.set_addresses(addresses),
         }
     }

@@ -75,6 +75,7 @@ impl Desk {
             },
             transfers: self.shown_transfers(),
             alerts: self.alerts(),
+            network: self.network.clone(),
             revisions: self.revisions,
         }
     }

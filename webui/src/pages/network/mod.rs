@@ -3,8 +3,16 @@
 //! Forms put values into the owner's draft; nothing changes before the draft is reviewed and applied on
 //! [`changes`].
 
+pub(crate) mod aim;
+pub(crate) mod backup;
 pub(crate) mod changes;
+pub(crate) mod clients;
+pub(crate) mod firewall;
 pub(crate) mod handover;
+pub(crate) mod internet;
+pub(crate) mod lan;
+pub(crate) mod mesh;
+pub(crate) mod setup;
 pub(crate) mod wifi;
 
 use kith_model::command::Command;
@@ -187,6 +195,15 @@ pub(crate) fn troubled(v: View, refusal: Option<&Refusal>) -> View {
     match refusal {
         Some(refusal) => v.troubled(refusal),
         None => v,
+    }
+}
+
+/// How strong a signal is, in a word.
+pub(crate) fn strength(dbm: &i8) -> &'static str {
+    match *dbm {
+        -60.. => msg("strong"),
+        -75..=-61 => msg("good"),
+        _ => msg("weak"),
     }
 }
 

@@ -104,6 +104,7 @@ impl World {
             Command::Spaces => Ok(Reply::Spaces(vec![self.space()])),
             Command::Members { .. } => Ok(Reply::Members(self.members.clone())),
             Command::Supervision => Ok(Reply::Supervision(super::network::supervision())),
+            Command::Logs { .. } => Ok(Reply::Logs(super::network::logs(&self.name))),
             Command::Peers => Ok(Reply::Peers(self.peers.clone())),
             Command::Posts { .. }
                 if !principal.signed_in() && !self.public.contains(&"board".to_owned()) =>
@@ -320,5 +321,7 @@ fn only_reads(command: &Command) -> bool {
             | NetworkAsk::Change
             | NetworkAsk::History
             | NetworkAsk::Graphs
+            | NetworkAsk::Survey
+            | NetworkAsk::Aim
     )
 }

@@ -1,11 +1,13 @@
 //! The network of the pretended box: what it shows, and a draft that is kept.
 
+use kith_model::log::{LogLevel, LogLine, LogPage};
 use kith_model::network::ask::*;
 use kith_model::network::change::*;
 use kith_model::network::status::{Network as Of, *};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::role::{RoleState, RoleStatus, Supervision};
 use kith_model::settings::values::Mac;
+use kith_model::status::NetworkGlance;
 
 use super::{HOUR, NOW};
 
@@ -318,4 +320,35 @@ fn heard(radio: &str, signal_dbm: i8) -> Heard {
         channel: 1,
         ..Heard::default()
     }
+}
+
+/// The same in short.
+pub(super) fn glance(name: &str) -> NetworkGlance {
+    NetworkGlance {
+        simulated: true,
+        managed: true,
+        internet: Internet::Own,
+        radios: 2,
+        devices: 2,
+        visitors: 1,
+        mesh: Some(name.into()),
+        neighbours: 1,
+        nodes: 1,
+        problems: 1,
+        revision: 1,
+        ..NetworkGlance::default()
+    }
+}
+
+/// What was said lately.
+pub(super) fn logs(name: &str) -> LogPage {
+    let line = |seq, level, text: &str| LogLine {
+        seq,
+        time: NOW - HOUR,
+        source: "hostapd-phy0".into(),
+        level,
+        text: text.into(),
+    };
+    let lines = vec![line(1, LogLevel::Info, "AP-ENABLED"), line(2, LogLevel::Warn, name)];
+    LogPage { lines, next: 2, missed: 0 }
 }

@@ -79,6 +79,7 @@ impl Fake {
         let mut world =
             World { status: status("Ada’s box"), name: name.into(), ..World::default() };
         world.network = super::network::Network::lively(name);
+        world.status.network = Some(super::network::glance(name));
         world.status.transfers.push(Transfer {
             root: root("film"),
             path: "films/street-party.mp4".into(),
