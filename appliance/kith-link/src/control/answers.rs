@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kith_core::time::Instant;
 use kith_model::network::ask::{
-    LinkAnswer, LinkAsk, MAX_SETTINGS, NetworkAsk, NetworkReply, SettingsText,
+    Identity, LinkAnswer, LinkAsk, MAX_SETTINGS, NetworkAsk, NetworkReply, SettingsText,
 };
 use kith_model::network::change::{Finding, PastSettings};
 use kith_model::refusal::{Refusal, RefusalKind};
@@ -40,7 +40,7 @@ impl Control {
         if ask.who.len() > LONGEST_WHO {
             return self.answer(id, Err(Refusal::new(RefusalKind::Invalid, "too long a name")));
         }
-        if let Some(answer) = self.at_once(now, id, &ask) {
+        if let Some(answer) = self.at_once(now, &ask) {
             return self.answer(id, answer);
         }
         if matches!(ask.ask, NetworkAsk::Survey) {
@@ -62,7 +62,7 @@ impl Control {
     }
 
     /// Answers that need neither hands nor disk.
-    fn at_once(&mut self, now: Instant, _id: AskId, ask: &LinkAsk) -> Option<LinkAnswer> {
+    fn at_once(&mut self, now: Instant, ask: &LinkAsk) -> Option<LinkAnswer> {
         Some(Ok(match &ask.ask {
             NetworkAsk::Status => {
                 self.traffic.1 = now + WATCHED_FOR;
@@ -107,36 +107,18 @@ impl Control {
         random: [u8; 32],
     ) -> Result<(), Refusal> {
         match ask {
-            NetworkAsk::DraftSet { values } => {
-                if values.len() > MOST_VALUES {
-                    return Err(Refusal::new(RefusalKind::Invalid, "too many values at once"));
-                }
-                let (base, text) = match self.drafts.get(who) {
-                    Some(draft) => (draft.base.clone(), draft.text.clone()),
-                    None => (self.in_force.revision.clone(), self.in_force.text.clone()),
-                };
-                let text = edited(&text, &values)?;
-                self.keep_draft((id, who), &base, text)
-            }
+            NetworkAsk::DraftSet { values } => self.draft_set((id, who), &values),
             NetworkAsk::DraftReplace { text } => {
                 let base = self.in_force.revision.clone();
                 self.keep_draft((id, who), &base, text)
             }
-            NetworkAsk::Restore { revision } => {
-                let past = self.past.iter().rev().find(|past| past.revision == revision);
-                let in_force = (self.in_force.revision == revision).then_some(&self.in_force.text);
-                let text = past.map(|past| &past.text).or(in_force).ok_or_else(|| {
-                    Refusal::new(RefusalKind::NotFound, "this version is not kept any more")
-                })?;
-                let (base, text) = (self.in_force.revision.clone(), text.clone());
-                self.keep_draft((id, who), &base, text)
-            }
+            NetworkAsk::Restore { revision } => self.restore((id, who), &revision),
             NetworkAsk::DraftDiscard => {
                 self.store_draft((id, who), None, None, false);
                 Ok(())
             }
             NetworkAsk::Apply { digest, confirm_seconds } => {
-                self.apply(now, (id, who), &digest, confirm_seconds, random)
+                self.apply(now, (id, who), &digest, (confirm_seconds, random))
             }
             NetworkAsk::Confirm { token } => {
                 self.transaction.check(&token)?;
@@ -156,11 +138,7 @@ impl Control {
                 self.client_set(now, id, who, &Wish { mac, name, fixed, paused })
             }
             NetworkAsk::Identify(identity) => {
-                if self.identity.as_ref() == Some(&identity) {
-                    self.answer(id, Ok(NetworkReply::Done));
-                    return Ok(());
-                }
-                self.store(Order::Identity(identity.clone()), Then::Identity { ask: id, identity });
+                self.identify(id, identity);
                 Ok(())
             }
             NetworkAsk::Status
@@ -174,6 +152,39 @@ impl Control {
             | NetworkAsk::Aim
             | NetworkAsk::Graphs => Ok(()),
         }
+    }
+
+    fn draft_set(
+        &mut self,
+        (id, who): (AskId, &str),
+        values: &[(String, Option<String>)],
+    ) -> Result<(), Refusal> {
+        if values.len() > MOST_VALUES {
+            return Err(Refusal::new(RefusalKind::Invalid, "too many values at once"));
+        }
+        let (base, text) = match self.drafts.get(who) {
+            Some(draft) => (draft.base.clone(), draft.text.clone()),
+            None => (self.in_force.revision.clone(), self.in_force.text.clone()),
+        };
+        let text = edited(&text, values)?;
+        self.keep_draft((id, who), &base, text)
+    }
+
+    fn restore(&mut self, (id, who): (AskId, &str), revision: &str) -> Result<(), Refusal> {
+        let past = self.past.iter().rev().find(|past| past.revision == revision);
+        let in_force = (self.in_force.revision == revision).then_some(&self.in_force.text);
+        let text = past.map(|past| &past.text).or(in_force).ok_or_else(|| {
+            Refusal::new(RefusalKind::NotFound, "this version is not kept any more")
+        })?;
+        let (base, text) = (self.in_force.revision.clone(), text.clone());
+        self.keep_draft((id, who), &base, text)
+    }
+
+    fn identify(&mut self, id: AskId, identity: Identity) {
+        if self.identity.as_ref() == Some(&identity) {
+            return self.answer(id, Ok(NetworkReply::Done));
+        }
+        self.store(Order::Identity(identity.clone()), Then::Identity { ask: id, identity });
     }
 
     fn keep_draft(
@@ -211,8 +222,7 @@ impl Control {
         now: Instant,
         (id, who): (AskId, &str),
         digest: &str,
-        seconds: Option<u32>,
-        random: [u8; 32],
+        (seconds, random): (Option<u32>, [u8; 32]),
     ) -> Result<(), Refusal> {
         let Some(draft) = self.drafts.get(who) else {
             return Err(Refusal::new(RefusalKind::NotFound, "there is no draft to apply"));

@@ -12,6 +12,9 @@ use super::input::AskId;
 use super::{Control, answers};
 use crate::store::{Current, Draft};
 
+/// Keys of the settings and their values in TOML.
+type Values = Vec<(String, Option<String>)>;
+
 /// What somebody wants for a device; what is nothing is left as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Wish {
@@ -58,7 +61,7 @@ impl Control {
         Ok(())
     }
 
-    fn wanted(&self, wish: &Wish) -> Result<(Vec<(String, Option<String>)>, Vec<String>), Refusal> {
+    fn wanted(&self, wish: &Wish) -> Result<(Values, Vec<String>), Refusal> {
         let seen = self.seen.clients.iter().find(|client| client.mac == wish.mac);
         let key = |name: &str| format!("client.\"{}\".{name}", wish.mac);
         let (mut values, mut words) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 //! From what is seen, offered and known to the facts that the plan depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use kith_core::time::Instant;
@@ -211,7 +211,7 @@ fn fixed(uplink: &Uplink) -> Option<Offer> {
     Some(Offer {
         ipv4: Some(address.address),
         router: Some(address.router),
-        dns: address.dns.iter().copied().collect::<Vec<IpAddr>>(),
+        dns: address.dns.clone(),
         ..Offer::default()
     })
 }

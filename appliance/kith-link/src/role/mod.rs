@@ -6,6 +6,8 @@ mod door;
 mod drive;
 mod offers;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::BTreeMap;

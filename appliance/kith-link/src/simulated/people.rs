@@ -36,21 +36,19 @@ const fn device(
     last: u8,
     hostname: &'static str,
     plug: Plug,
-    signal: i8,
-    high: bool,
-    after: u64,
+    (signal, high, after): (i8, bool, u64),
 ) -> Device {
     Device { mac: Mac([0x02, 0x70, 0x65, 0, 0, last]), hostname, plug, signal, high, after }
 }
 
 const DEVICES: [Device; 7] = [
-    device(1, "desk", Plug::Cable("lan1"), 0, false, 1),
-    device(2, "pixel-8", Plug::Household, -51, true, 4),
-    device(3, "galaxy-a3", Plug::Household, -67, false, 7),
-    device(4, "radio-kitchen", Plug::Household, -72, false, 15),
-    device(5, "laptop-ada", Plug::Household, -58, true, 25),
-    device(6, "iphone", Plug::Guest, -64, true, 12),
-    device(7, "<b>visitor</b>", Plug::Guest, -70, false, 40),
+    device(1, "desk", Plug::Cable("lan1"), (0, false, 1)),
+    device(2, "pixel-8", Plug::Household, (-51, true, 4)),
+    device(3, "galaxy-a3", Plug::Household, (-67, false, 7)),
+    device(4, "radio-kitchen", Plug::Household, (-72, false, 15)),
+    device(5, "laptop-ada", Plug::Household, (-58, true, 25)),
+    device(6, "iphone", Plug::Guest, (-64, true, 12)),
+    device(7, "<b>visitor</b>", Plug::Guest, (-70, false, 40)),
 ];
 
 /// A Wi-Fi network that is served right now.
@@ -121,7 +119,7 @@ fn client(
         rate_kbit: signal.map(|dbm| {
             let margin = u32::try_from((i32::from(dbm) + 95).max(1)).unwrap_or(1);
             margin * 3_000
-                + u32::try_from(roll(own ^ now.as_micros() / 5_000_000, 900)).unwrap_or(0)
+                + u32::try_from(roll(own ^ (now.as_micros() / 5_000_000), 900)).unwrap_or(0)
         }),
         since: Some(since_wall),
         lease_until: pool.map(|_| since_wall + 12 * 3_600_000),

@@ -15,8 +15,7 @@ fn renamed() -> String {
 }
 
 fn base() -> Rig {
-    let mut rig = settled().0;
-    rig
+    settled().0
 }
 
 fn draft(rig: &mut Rig, who: &str) -> SettingsText {
