@@ -50,7 +50,7 @@ pub(crate) async fn reload(files: &Files, daemon: &DaemonId) -> Result<(), Hands
     match daemon.program {
         Program::WpaSupplicant => told(files, daemon, None, "RECONFIGURE").await,
         Program::Hostapd => {
-            let path = format!("{}.conf", daemon.file());
+            let path = daemon.file();
             let missing =
                 || HandsError::Missing(format!("{path} is not there: {daemon} has no file"));
             let file = files.read(&path, LARGEST_FILE).ok_or_else(missing)?;
@@ -255,7 +255,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let socket = UnixDatagram::bind(folder.join("kith-ap0")).unwrap();
         let file = "interface=kith-ap0\nchannel=1\nssid2=\"Hill\"\nwpa_passphrase=secret words\n";
-        std::fs::write(run.path().join("hostapd-phy0.conf"), file).unwrap();
+        std::fs::write(run.path().join(daemon.file()), file).unwrap();
         let files = Files::open(run.path(), BTreeMap::new()).unwrap();
         let ok: &[&str] = &["OK\n"];
         let script =
