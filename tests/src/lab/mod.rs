@@ -18,6 +18,7 @@ pub mod panel;
 pub mod process;
 pub mod raw_quic;
 pub mod report;
+pub mod router;
 pub mod transcript;
 pub mod vm;
 

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Outcome {
     /// It ran and holds; with what was seen.
     Ran(String),
+    /// It ran and does not hold, as is known and committed, for this reason.
+    Excepted(String),
     /// It did not run, for this reason.
     Skipped(String),
     /// It ran and does not hold.
@@ -37,6 +39,11 @@ impl Report {
             Err(why) => Outcome::Failed(format!("{why:#}")),
         };
         self.rows.push((what.to_owned(), outcome));
+    }
+
+    /// Notes that `what` does not hold, as is known; with what was seen and why it is left so.
+    pub fn except(&mut self, what: &str, why: impl Into<String>) {
+        self.rows.push((what.to_owned(), Outcome::Excepted(why.into())));
     }
 
     /// Notes that `what` was skipped.
@@ -78,6 +85,7 @@ impl fmt::Display for Report {
         for (what, outcome) in &self.rows {
             let (word, seen) = match outcome {
                 Outcome::Ran(seen) => ("ran", seen),
+                Outcome::Excepted(seen) => ("exception", seen),
                 Outcome::Skipped(seen) => ("skipped", seen),
                 Outcome::Failed(seen) => ("FAILED", seen),
                 Outcome::Broke(seen) => ("BROKE", seen),
@@ -88,6 +96,10 @@ impl fmt::Display for Report {
         let failed = self.count(|o| matches!(o, Outcome::Failed(_)));
         let skipped = self.count(|o| matches!(o, Outcome::Skipped(_)));
         write!(f, "{passed} passed, {failed} failed, {skipped} skipped")?;
+        match self.count(|o| matches!(o, Outcome::Excepted(_))) {
+            0 => {}
+            excepted => write!(f, ", {excepted} known exceptions")?,
+        }
         match self.count(|o| matches!(o, Outcome::Broke(_))) {
             0 => Ok(()),
             broken => write!(f, ", {broken} broken down"),
