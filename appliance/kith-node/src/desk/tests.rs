@@ -13,6 +13,10 @@ use tempfile::TempDir;
 use super::*;
 use crate::hub::{Facts, Identity};
 
+mod asks;
+
+use asks::{claim, files, login, post};
+
 const GOOD: &str = "three old bicycles";
 
 #[test]
@@ -434,27 +438,4 @@ impl Bench {
         assert_eq!(imported.root.codec(), Codec::Raw);
         imported.root.to_string()
     }
-}
-
-fn claim(secret: &str) -> Command {
-    Command::Claim {
-        secret: secret.into(),
-        name: "Ada".into(),
-        box_name: "Corner house".into(),
-        passphrase: GOOD.into(),
-    }
-}
-
-fn login(passphrase: &str) -> Command {
-    let (name, passphrase) = ("Ada".into(), passphrase.into());
-    Command::Login { name, passphrase, device: None, agent: String::new() }
-}
-
-fn post(text: &str) -> Command {
-    Command::Post { space: None, text: text.into(), re: None }
-}
-
-fn files(path: &str) -> Command {
-    let path = Some(path.to_owned()).filter(|path| !path.is_empty());
-    Command::Files { space: None, collection: None, path, after: None, limit: None }
 }
