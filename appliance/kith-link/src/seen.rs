@@ -1,7 +1,6 @@
 //! What is in the kernel, in `RUN/link` and running, as the hands have seen it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 
 use ipnet::IpNet;
 use kith_model::daemon::{DaemonId, DaemonSeen};
@@ -34,9 +33,6 @@ pub struct Seen {
     pub radios: BTreeMap<String, Radio>,
     /// The mesh.
     pub mesh: Mesh,
-    /// IPv4 addresses of boxes by their address in the mesh, as the neighbour table of the mesh interface
-    /// shows them.
-    pub mesh_addresses: BTreeMap<String, Ipv4Addr>,
     /// Devices of household and visitors.
     pub clients: Vec<Client>,
 }

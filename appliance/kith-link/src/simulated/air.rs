@@ -1,9 +1,6 @@
 //! Who else is in the air: a mesh of three boxes down the valley, some households, and somebody who tries
 //! to be clever.
 
-use std::net::Ipv4Addr;
-
-use ipnet::IpNet;
 use kith_core::time::Instant;
 use kith_model::network::ask::Heard;
 use kith_model::network::status::{Mesh, MeshGateway, MeshNeighbour, MeshNode};
@@ -22,7 +19,6 @@ struct Neighbour {
     mac: &'static str,
     name: &'static str,
     signal: i8,
-    host: u8,
     /// Down and up, in kbit/s, if it shares its way to the internet.
     shares: Option<(u32, u32)>,
 }
@@ -32,15 +28,13 @@ const NEIGHBOURS: [Neighbour; 3] = [
         mac: "02:76:61:00:00:01",
         name: "mill",
         signal: -48,
-        host: 11,
         shares: Some((20_000, 5_000)),
     },
-    Neighbour { mac: "02:76:61:00:00:02", name: "school", signal: -63, host: 12, shares: None },
+    Neighbour { mac: "02:76:61:00:00:02", name: "school", signal: -63, shares: None },
     Neighbour {
         mac: "02:76:61:00:00:03",
         name: "chapel",
         signal: -77,
-        host: 13,
         shares: Some((6_000, 1_000)),
     },
 ];
@@ -142,21 +136,6 @@ fn node(mac: &str, name: &str, through: &str, quality: u8, heard_ms: u32) -> Mes
         quality,
         heard_ms,
     }
-}
-
-/// The boxes' addresses in the mesh, which all lie in the network of our own.
-pub(super) fn addresses(own: &[IpNet]) -> Vec<(String, Ipv4Addr)> {
-    let Some(net) = own.iter().find_map(|net| match net {
-        IpNet::V4(net) => Some(*net),
-        IpNet::V6(_) => None,
-    }) else {
-        return Vec::new();
-    };
-    let at = |neighbour: &Neighbour| {
-        let host = u32::from(net.network()) | (7 << 8) | u32::from(neighbour.host);
-        (neighbour.mac.to_owned(), Ipv4Addr::from(host))
-    };
-    NEIGHBOURS.iter().map(at).collect()
 }
 
 /// A signal that wanders around `dbm`.

@@ -1,12 +1,10 @@
 //! Looking: from what each room sees to one picture.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use kith_model::daemon::{DaemonId, Program};
 use kith_model::network::status::{Mesh, Radio};
-use kith_model::settings::values::Mac;
 
 use super::clients::{self, Sources};
 use super::links::{Kind, Link};
@@ -44,7 +42,6 @@ impl RealHands {
             daemons: self.daemons(),
             radios: air.radios(),
             mesh: self.mesh(&links, &addresses, &air).await?,
-            mesh_addresses: mesh_addresses(&near, &links),
             clients: self.clients(&links, &addresses, &near, &air).await?,
             links,
             addresses,
@@ -188,18 +185,4 @@ fn seen_link(
         received_bytes: link.received_bytes,
         sent_bytes: link.sent_bytes,
     }
-}
-
-/// The IPv4 addresses of boxes, by their address in the mesh.
-fn mesh_addresses(
-    near: &[Neighbour],
-    links: &BTreeMap<String, SeenLink>,
-) -> BTreeMap<String, Ipv4Addr> {
-    let Some(mesh) = links.get(MESH) else { return BTreeMap::new() };
-    let on_mesh = near.iter().filter(|neighbour| neighbour.device == mesh.index);
-    let ipv4 = |(mac, ip): (Mac, IpAddr)| match ip {
-        IpAddr::V4(ip) => Some((mac.to_string(), ip)),
-        IpAddr::V6(_) => None,
-    };
-    on_mesh.filter_map(|neighbour| ipv4((neighbour.mac, neighbour.ip))).collect()
 }

@@ -28,12 +28,6 @@ impl World {
             .map(|(name, link)| (name.clone(), self.seen_link(now, name, link)))
             .collect();
         let mesh_device = self.mesh_device(now);
-        let of_mesh: Vec<IpNet> = kernel
-            .addresses
-            .iter()
-            .filter(|(device, _)| device == MESH)
-            .map(|(_, net)| *net)
-            .collect();
         let in_mesh = mesh_device.is_some() && links.get(MESH).is_some_and(|link| link.up);
         let mesh = match mesh_device.filter(|_| in_mesh) {
             Some((device, network)) => self.mesh(now, &device, &network),
@@ -50,11 +44,6 @@ impl World {
             radios: [radios::LOW, radios::HIGH]
                 .map(|name| (name.to_owned(), self.radio(now, name)))
                 .into(),
-            mesh_addresses: if mesh.neighbours.is_empty() {
-                BTreeMap::new()
-            } else {
-                air::addresses(&of_mesh).into_iter().collect()
-            },
             mesh,
             clients: self.clients(now, wall, &links),
             links,
