@@ -14,7 +14,7 @@ use kith_tests::lab::{self, Wishes};
 
 const USAGE: &str = "usage: kith-tests LAB [SCENARIO] [--seed N] [--short] [--must]
 labs: netns [cut-cable|strangers], avahi, ipfs, browser [scripts|no-scripts],
-      hands [kernel|offers], router [matrix|nat|ipv6|houses|scan], hostile [wire|passphrases|disk], figures [GROUP], vm [radio|hands|boxes]
+      hands [kernel|offers], router [matrix|nat|ipv6|controls|houses|scan], hostile [wire|passphrases|disk], figures [GROUP], vm [radio|hands|boxes]
 vm-kernel fetches what the vm needs from Debian, and no more";
 /// The lab itself broke down.
 const BROKE: u8 = 125;

@@ -23,7 +23,7 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
         "a device sees the box's inner address, which its own firewall knows as local",
     ),
     (
-        "RFC 6092 REC-37 an unsolicited connection is answered after six seconds",
+        "RFC 6092 3.3.1 an unsolicited connection is answered after six seconds",
         "no answer at all: an answer would tell a stranger that there is a device, and hole punching does \
          without",
     ),

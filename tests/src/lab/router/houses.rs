@@ -5,45 +5,149 @@ use std::io::Write as _;
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::host::Who::{self, Guest, Lan, Mesh, Wan};
 use super::host::inside;
-use super::row::Expect::{Answered, Delivered, Nowhere, Refused, Silence};
+use super::packet::{Body, Packet};
+use super::row::Expect::{self, Answered, Arrives, Delivered, Nowhere, Refused, Silence};
 use super::row::{Lab, echo, syn, udp};
 use super::scan;
-use super::town::{BOX, House, OUTER};
+use super::town::{BOX, House, OUTER, TCP, UDP};
 
 const OUTER6: &str = "2001:db8:1::50";
 const DEVICE6: &str = "2001:db8:bb00::20";
-const PROHIBITED: super::row::Expect = Refused("admin-prohibited");
+const PROHIBITED: Expect = Refused("admin-prohibited");
 /// What a device would answer at, were it let.
 const SERVED: [u16; 3] = [443, 444, 27_016];
 
 pub(super) fn scans(lab: &mut Lab, house: &House) {
-    let servers = servers();
-    let ready = servers.as_ref().map(|_| ("servers on the device".into(), "started".into(), true));
-    lab.note("scan: before", "", ready.map_err(|why| anyhow::anyhow!("{why:#}")));
+    let (tcp, udp) = match servers() {
+        Ok(servers) => servers,
+        Err(why) => return lab.note("scan: servers on the device", "", Err(why)),
+    };
+    let own = lab.town.listening.len();
+    lab.town.listening.extend(udp);
     scan::check(lab, "scan of the box, TCP", (true, OUTER), (&[443], 0..=0));
-    scan::check(lab, "scan of the box, UDP", (false, OUTER), (&[41_641], 0..=1));
+    scan::check(lab, "scan of the box, UDP", (false, OUTER), (&[27_015, 41_641], 0..=0));
     scan::check(lab, "scan of the box, TCP, IPv6", (true, OUTER6), (&[], 0..=0));
     scan::check(lab, "scan of the box, UDP, IPv6", (false, OUTER6), (&[41_641], 0..=0));
     scan::check(lab, "scan of a device, TCP, IPv6", (true, DEVICE6), (&[443], 0..=0));
     // IKE passes to a device that does not speak it, which says so.
-    scan::check(lab, "scan of a device, UDP, IPv6", (false, DEVICE6), (&[], 0..=2));
+    scan::check(lab, "scan of a device, UDP, IPv6", (false, DEVICE6), (&[27_016], 1..=1));
     unclaimed(lab, house);
-    let away = change(lab, "control: without the firewall", open_wide());
-    if away {
-        scan::check(
-            lab,
-            "scan: control, without the firewall, TCP",
-            (true, OUTER),
-            (&[22, 53, 8_480, 9_999], 65_000..=65_535),
-        );
+    if change(lab, "control: without the firewall", load("delete table inet kith\n")) {
+        for (tcp, to, what) in [
+            (true, OUTER, "TCP"),
+            (true, OUTER6, "TCP, IPv6"),
+            (false, OUTER, "UDP"),
+            (false, OUTER6, "UDP, IPv6"),
+        ] {
+            // Errors are told at most a thousand times a second (`icmp_msgs_per_sec`), resets always.
+            let (open, least): (&[u16], _) = if tcp { (&TCP, 65_000) } else { (&UDP, 100) };
+            let name = format!("scan: control, without the firewall, {what}");
+            scan::check(lab, &name, (tcp, to), (open, least..=65_535));
+        }
     }
+    lab.town.listening.truncate(own);
+    drop(tcp);
     let back = lab.town.change(house);
     change(lab, "control ends: with the firewall", back);
-    drop(servers);
+}
+
+/// Takes lines of the ruleset away, one at a time: what each keeps out then passes.
+pub(super) fn controls(lab: &mut Lab, house: &House) {
+    let rules = match house.desired() {
+        Ok(desired) => desired.ruleset,
+        Err(why) => return lab.note("control", "", Err(why)),
+    };
+    let open = "policy accept;";
+    let input = "hook input priority filter; policy drop;";
+    let forward = "hook forward priority filter; policy drop;";
+    let away = "198.51.100.1:45000";
+    let away6 = "[2001:db8:2::1]:45000";
+    let peers6 = format!("[{OUTER6}]:41641");
+    let game6 = format!("[{DEVICE6}]:27016");
+    let private = "ip daddr @private_ipv4 reject with icmpx admin-prohibited\n";
+    let routed = udp(away6, &game6).map(|packet| packet.with(Body::Routed(45_000, 27_016)));
+    let lines: [(&str, &str, Who, Result<Packet>, Expect); 10] = [
+        ("what comes in is dropped", input, Wan, syn(away, &format!("{OUTER}:8480")), Answered),
+        (
+            "what passes is dropped",
+            forward,
+            Wan,
+            syn(away6, &format!("[{DEVICE6}]:445")),
+            Arrives(Lan),
+        ),
+        (
+            "no source of ours, to the box",
+            "jump spoofed\n",
+            Wan,
+            udp("[2001:db8:bb00::21]:45000", &peers6),
+            Delivered,
+        ),
+        (
+            "no source of ours, through it",
+            "jump spoofed\n",
+            Wan,
+            udp("[2001:db8:bb00::21]:45000", &game6),
+            Arrives(Lan),
+        ),
+        (
+            "no ULA",
+            "ip6 saddr fc00::/7 drop\n",
+            Wan,
+            udp("[fd00:1::1]:45000", &game6),
+            Arrives(Lan),
+        ),
+        ("no routing header 0", "rt type 0 drop\n", Wan, routed, Arrives(Lan)),
+        (
+            "visitors use their own address of the box",
+            "fib daddr . iif type != { local, broadcast, multicast } drop\n",
+            Guest,
+            syn("192.168.78.20:45001", "192.168.77.1:8480"),
+            Answered,
+        ),
+        (
+            "no private network on the way",
+            private,
+            Guest,
+            udp("192.168.78.20:45000", "192.168.200.1:7"),
+            Arrives(Wan),
+        ),
+        (
+            "only the box's inner address",
+            "meta nfproto ipv4 fib daddr . iif type != local drop\n",
+            Wan,
+            udp(away, "192.168.77.1:41641"),
+            Delivered,
+        ),
+        (
+            "the pause",
+            "iifname \"br-lan\" oifname != \"br-lan\" ether saddr @paused reject with icmpx admin-prohibited\n",
+            Who::Paused,
+            udp("192.168.77.30:45000", "198.51.100.1:7"),
+            Arrives(Wan),
+        ),
+    ];
+    for (name, line, from, packet, expect) in lines {
+        let other = if line.ends_with("policy drop;") {
+            line.replace("policy drop;", open)
+        } else {
+            String::new()
+        };
+        let text = rules.replace(line, &other);
+        let changed =
+            if text == rules { Err(anyhow!("no such line: {line}")) } else { load(&text) };
+        match changed {
+            Ok(()) => {
+                lab.check(&format!("control, without the rule: {name}"), from, packet, &expect)
+            }
+            Err(why) => lab.note(&format!("control: {name}"), "", Err(why)),
+        }
+    }
+    let back = lab.town.change(house);
+    change(lab, "controls end", back);
 }
 
 /// Before anybody owns it, nothing of the box is reached from outside, and nothing passes.
@@ -129,13 +233,6 @@ fn change(lab: &mut Lab, name: &str, changed: Result<()>) -> bool {
     done
 }
 
-/// Takes the firewall away, to see that the scan would find something.
-fn open_wide() -> Result<()> {
-    load("flush table inet kith\n")?;
-    // An empty base chain would still drop.
-    load("delete table inet kith\n")
-}
-
 fn closed() -> Result<()> {
     load(&kith_link::render::nft::closed())
 }
@@ -157,12 +254,18 @@ fn load(text: &str) -> Result<()> {
 }
 
 /// Programs on the device that listen both where the owner has opened a port and beside it.
-fn servers() -> Result<(Vec<TcpListener>, Vec<UdpSocket>)> {
+fn servers() -> Result<(Vec<TcpListener>, Vec<(u16, UdpSocket)>)> {
     inside(Who::Lan.name(), || {
         let tcp: Result<_> =
             SERVED.iter().map(|port| TcpListener::bind(("::", *port)).context("listen")).collect();
-        let udp: Result<_> =
-            SERVED.iter().map(|port| UdpSocket::bind(("::", *port)).context("listen")).collect();
+        let udp: Result<_> = SERVED
+            .iter()
+            .map(|port| {
+                let socket = UdpSocket::bind(("::", *port)).context("listen")?;
+                socket.set_nonblocking(true).context("do not wait")?;
+                Ok((*port, socket))
+            })
+            .collect();
         Ok((tcp?, udp?))
     })
 }

@@ -25,7 +25,7 @@ use super::{Wishes, installed};
 use row::Lab;
 use town::{House, Town};
 
-/// Runs all lines, or those of one group: `matrix`, `nat`, `ipv6`, `houses`, `scan`.
+/// Runs all lines, or those of one group: `matrix`, `nat`, `ipv6`, `controls`, `houses`, `scan`.
 #[must_use]
 pub fn run(wishes: &Wishes) -> Report {
     for program in ["ip", "bridge", "nft"] {
@@ -52,6 +52,9 @@ fn played(wishes: &Wishes) -> Result<Report> {
     }
     if wishes.wants("ipv6") {
         ipv6::run(&mut lab);
+    }
+    if wishes.wants("controls") {
+        houses::controls(&mut lab, &house);
     }
     if wishes.wants("houses") {
         houses::others(&mut lab, &house);

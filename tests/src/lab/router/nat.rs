@@ -71,7 +71,7 @@ fn mapping(lab: &mut Lab) {
         let (a, b) = (source(&one), source(&two));
         Ok((format!("two devices from 41002 to {FIRST}"), format!("from {a} and {b}"), a != b))
     }();
-    lab.note("RFC 4787 REQ-2 two devices towards one server are told apart", "two ports", line);
+    lab.note("RFC 4787 REQ-3 two devices towards one server have two ports", "two ports", line);
     let line = || -> Line {
         let one = outside(lab, Who::Guest, udp("192.168.78.20:41002", SECOND))?;
         let before = outside(lab, Who::Guest, udp("192.168.78.20:41002", FIRST))?;
@@ -116,8 +116,8 @@ fn timers(lab: &mut Lab) {
         ("RFC 5382 REQ-5 an open connection lives", "tcp_timeout_established", 7_440),
         ("RFC 5382 REQ-5 an opening connection lives", "tcp_timeout_syn_sent", 240),
         ("RFC 5382 REQ-5 a closing connection lives", "tcp_timeout_fin_wait", 240),
-        ("RFC 5508 REQ-1 an echo's mapping lives", "icmp_timeout", 60),
-        ("RFC 6092 REC-14 an IPv6 echo's state lives", "icmpv6_timeout", 60),
+        ("RFC 5508 REQ-2 an echo's mapping lives", "icmp_timeout", 60),
+        ("RFC 5508 REQ-2 the same over IPv6", "icmpv6_timeout", 60),
     ] {
         let line = || -> Line {
             let path = format!("netfilter/nf_conntrack_{name}");
@@ -189,7 +189,7 @@ fn filtering(lab: &mut Lab) {
     lab.check("RFC 4787 REQ-8 the answer comes in", Who::Wan, answer, &At(Who::Lan, 41_020));
     let middle =
         syn(SECOND, &format!("{OUTER}:41020")).map(|packet| packet.with(Body::Ack(7, 41_021)));
-    lab.check("RFC 5382 REQ-4 the middle of no connection is dropped", Who::Wan, middle, &Silence);
+    lab.check("RFC 5382 REQ-3 the middle of no connection is dropped", Who::Wan, middle, &Silence);
 }
 
 fn hairpin(lab: &mut Lab) {
@@ -241,7 +241,7 @@ fn errors(lab: &mut Lab) {
     let answer = udp(FIRST, &format!("{OUTER}:41040"));
     lab.check("RFC 4787 REQ-12 an error ends no mapping", Who::Wan, answer, &Arrives(Who::Lan));
     let stray = error((3, 1), "198.51.100.9", OUTER, udp(&format!("{OUTER}:41999"), FIRST));
-    lab.check("RFC 5508 REQ-3 an error about nothing is dropped", Who::Wan, stray, &Silence);
+    lab.check("RFC 5508 REQ-4 an error about nothing is dropped", Who::Wan, stray, &Silence);
     let narrow = |mtu: &str| call("ip", &["-n", BOX, "link", "set", "eth0", "mtu", mtu]).map(drop);
     let before = narrow("1300");
     let long = before.and_then(|()| udp(mine, FIRST)).map(|packet| packet.longer(1_350));
@@ -255,7 +255,7 @@ fn errors(lab: &mut Lab) {
     );
     let dying = udp(mine, FIRST).map(|packet| packet.hops(1));
     lab.check(
-        "RFC 5508 REQ-9 a hop limit that ends is told",
+        "RFC 1812 5.3.1 a hop limit that ends is told",
         Who::Lan,
         dying,
         &Refused("icmp 11/0"),

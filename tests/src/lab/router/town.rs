@@ -32,9 +32,9 @@ pub(super) const OUTER: &str = "192.0.2.50";
 /// The switch in the living room.
 const SWITCH: &str = "lan-switch";
 /// Ports of UDP on which somebody listens in the box, whatever the firewall says of them.
-const UDP: [u16; 7] = [53, 67, 123, 546, 5353, 41_641, 9_999];
+pub(super) const UDP: [u16; 7] = [53, 67, 123, 546, 5_353, 9_999, 41_641];
 /// The same for TCP.
-const TCP: [u16; 4] = [22, 53, 8_480, 9_999];
+pub(super) const TCP: [u16; 4] = [22, 53, 8_480, 9_999];
 /// How long something that shall arrive may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long is waited for what shall not arrive. Cables have no delay, and every such packet has a control.
@@ -61,7 +61,11 @@ impl House {
         })
     }
 
-    fn desired(&self) -> Result<Desired> {
+    /// What the product makes of it.
+    ///
+    /// # Errors
+    /// When the profile cannot be read.
+    pub(super) fn desired(&self) -> Result<Desired> {
         let profile: Profile =
             toml::from_str(include_str!("box/profile.toml")).context("the profile")?;
         Ok(desire(&self.settings, &profile, &self.facts))
@@ -83,7 +87,8 @@ pub(super) struct Fate {
 #[derive(Debug)]
 pub(super) struct Town {
     hosts: BTreeMap<Who, Host>,
-    listening: Vec<(u16, UdpSocket)>,
+    /// Who hears datagrams: programs of the box, and those that a lab adds.
+    pub(super) listening: Vec<(u16, UdpSocket)>,
     _answering: Vec<TcpListener>,
     /// The box's addresses in the mesh.
     pub(super) mesh: (IpAddr, IpAddr),
