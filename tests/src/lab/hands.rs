@@ -65,15 +65,15 @@ pub fn run(wishes: &Wishes) -> Report {
 }
 
 /// Hands with a folder of their own and somebody who plays the supervisor.
-struct Rig {
-    hands: RealHands,
-    run: tempfile::TempDir,
+pub(crate) struct Rig {
+    pub(crate) hands: RealHands,
+    pub(crate) run: tempfile::TempDir,
     _told: watch::Sender<Vec<kith_model::daemon::DaemonSeen>>,
     _reports: mpsc::Receiver<Said>,
 }
 
 impl Rig {
-    async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let run = tempfile::tempdir().context("make a folder")?;
         std::fs::create_dir(run.path().join("link")).context("make RUN/link")?;
         let (told_sender, told) = watch::channel(Vec::new());
@@ -88,7 +88,7 @@ impl Rig {
         Ok(Self { hands, run, _told: told_sender, _reports: reports_receiver })
     }
 
-    async fn does(&mut self, step: &Step) -> Result<()> {
+    pub(crate) async fn does(&mut self, step: &Step) -> Result<()> {
         self.hands.perform(step).await.with_context(|| step.to_string())
     }
 
@@ -99,7 +99,7 @@ impl Rig {
         }
     }
 
-    async fn looks(&mut self) -> Result<Seen> {
+    pub(crate) async fn looks(&mut self) -> Result<Seen> {
         self.hands.look().await.context("look")
     }
 

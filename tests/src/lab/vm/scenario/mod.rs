@@ -1,6 +1,7 @@
 //! What is played in the machine. Each begins with a fresh one, and with all of it.
 
 mod boxes;
+mod hands;
 mod radio;
 
 use std::time::Duration;
@@ -23,5 +24,6 @@ pub(crate) struct Scenario {
 /// All of them, in the order in which they are played.
 pub(crate) const ALL: &[Scenario] = &[
     Scenario { name: "radio", limit: Duration::from_secs(900), play: radio::play },
+    Scenario { name: "hands", limit: Duration::from_secs(900), play: hands::play },
     Scenario { name: "boxes", limit: Duration::from_secs(1_800), play: boxes::play },
 ];
