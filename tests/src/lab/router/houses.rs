@@ -5,12 +5,11 @@ use std::io::Write as _;
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::host::Who::{self, Guest, Lan, Mesh, Wan};
 use super::host::inside;
-use super::packet::{Body, Packet};
-use super::row::Expect::{self, Answered, Arrives, Delivered, Nowhere, Refused, Silence};
+use super::row::Expect::{self, Answered, Delivered, Nowhere, Refused, Silence};
 use super::row::{Lab, echo, syn, udp};
 use super::scan;
 use super::town::{BOX, House, OUTER, TCP, UDP};
@@ -53,101 +52,6 @@ pub(super) fn scans(lab: &mut Lab, house: &House) {
     drop(tcp);
     let back = lab.town.change(house);
     change(lab, "control ends: with the firewall", back);
-}
-
-/// Takes lines of the ruleset away, one at a time: what each keeps out then passes.
-pub(super) fn controls(lab: &mut Lab, house: &House) {
-    let rules = match house.desired() {
-        Ok(desired) => desired.ruleset,
-        Err(why) => return lab.note("control", "", Err(why)),
-    };
-    let open = "policy accept;";
-    let input = "hook input priority filter; policy drop;";
-    let forward = "hook forward priority filter; policy drop;";
-    let away = "198.51.100.1:45000";
-    let away6 = "[2001:db8:2::1]:45000";
-    let peers6 = format!("[{OUTER6}]:41641");
-    let game6 = format!("[{DEVICE6}]:27016");
-    let private = "ip daddr @private_ipv4 reject with icmpx admin-prohibited\n";
-    let routed = udp(away6, &game6).map(|packet| packet.with(Body::Routed(45_000, 27_016)));
-    let lines: [(&str, &str, Who, Result<Packet>, Expect); 10] = [
-        ("what comes in is dropped", input, Wan, syn(away, &format!("{OUTER}:8480")), Answered),
-        (
-            "what passes is dropped",
-            forward,
-            Wan,
-            syn(away6, &format!("[{DEVICE6}]:445")),
-            Arrives(Lan),
-        ),
-        (
-            "no source of ours, to the box",
-            "jump spoofed\n",
-            Wan,
-            udp("[2001:db8:bb00::21]:45000", &peers6),
-            Delivered,
-        ),
-        (
-            "no source of ours, through it",
-            "jump spoofed\n",
-            Wan,
-            udp("[2001:db8:bb00::21]:45000", &game6),
-            Arrives(Lan),
-        ),
-        (
-            "no ULA",
-            "ip6 saddr fc00::/7 drop\n",
-            Wan,
-            udp("[fd00:1::1]:45000", &game6),
-            Arrives(Lan),
-        ),
-        ("no routing header 0", "rt type 0 drop\n", Wan, routed, Arrives(Lan)),
-        (
-            "visitors use their own address of the box",
-            "fib daddr . iif type != { local, broadcast, multicast } drop\n",
-            Guest,
-            syn("192.168.78.20:45001", "192.168.77.1:8480"),
-            Answered,
-        ),
-        (
-            "no private network on the way",
-            private,
-            Guest,
-            udp("192.168.78.20:45000", "192.168.200.1:7"),
-            Arrives(Wan),
-        ),
-        (
-            "only the box's inner address",
-            "meta nfproto ipv4 fib daddr . iif type != local drop\n",
-            Wan,
-            udp(away, "192.168.77.1:41641"),
-            Delivered,
-        ),
-        (
-            "the pause",
-            "iifname \"br-lan\" oifname != \"br-lan\" ether saddr @paused reject with icmpx admin-prohibited\n",
-            Who::Paused,
-            udp("192.168.77.30:45000", "198.51.100.1:7"),
-            Arrives(Wan),
-        ),
-    ];
-    for (name, line, from, packet, expect) in lines {
-        let other = if line.ends_with("policy drop;") {
-            line.replace("policy drop;", open)
-        } else {
-            String::new()
-        };
-        let text = rules.replace(line, &other);
-        let changed =
-            if text == rules { Err(anyhow!("no such line: {line}")) } else { load(&text) };
-        match changed {
-            Ok(()) => {
-                lab.check(&format!("control, without the rule: {name}"), from, packet, &expect)
-            }
-            Err(why) => lab.note(&format!("control: {name}"), "", Err(why)),
-        }
-    }
-    let back = lab.town.change(house);
-    change(lab, "controls end", back);
 }
 
 /// Before anybody owns it, nothing of the box is reached from outside, and nothing passes.
@@ -226,7 +130,7 @@ pub(super) fn others(lab: &mut Lab, house: &House) {
 }
 
 /// Notes that the rules are others now; whether they are.
-fn change(lab: &mut Lab, name: &str, changed: Result<()>) -> bool {
+pub(super) fn change(lab: &mut Lab, name: &str, changed: Result<()>) -> bool {
     let changed = changed.map(|()| (name.to_owned(), "loaded".to_owned(), true));
     let done = changed.is_ok();
     lab.note(&format!("rules: {name}"), "loaded", changed);
@@ -237,7 +141,11 @@ fn closed() -> Result<()> {
     load(&kith_link::render::nft::closed())
 }
 
-fn load(text: &str) -> Result<()> {
+/// Loads rules into the box as they are.
+///
+/// # Errors
+/// When nft refuses them.
+pub(super) fn load(text: &str) -> Result<()> {
     inside(BOX, || {
         let mut nft = Command::new("nft");
         let mut child = nft
@@ -253,8 +161,10 @@ fn load(text: &str) -> Result<()> {
     })
 }
 
+type Servers = (Vec<TcpListener>, Vec<(u16, UdpSocket)>);
+
 /// Programs on the device that listen both where the owner has opened a port and beside it.
-fn servers() -> Result<(Vec<TcpListener>, Vec<(u16, UdpSocket)>)> {
+fn servers() -> Result<Servers> {
     inside(Who::Lan.name(), || {
         let tcp: Result<_> =
             SERVED.iter().map(|port| TcpListener::bind(("::", *port)).context("listen")).collect();

@@ -5,6 +5,7 @@
 //! once. A packet that shall not pass has a control beside it that does. What is knowingly otherwise is on
 //! the list in [`exceptions`], with its reason; a line that fails and is not there fails the lab.
 
+mod controls;
 mod exceptions;
 mod host;
 mod houses;
@@ -54,7 +55,7 @@ fn played(wishes: &Wishes) -> Result<Report> {
         ipv6::run(&mut lab);
     }
     if wishes.wants("controls") {
-        houses::controls(&mut lab, &house);
+        controls::run(&mut lab, &house);
     }
     if wishes.wants("houses") {
         houses::others(&mut lab, &house);

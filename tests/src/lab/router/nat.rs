@@ -21,6 +21,7 @@ const SECOND: &str = "198.51.100.2:7";
 
 pub(super) fn run(lab: &mut Lab) {
     mapping(lab);
+    pinged(lab);
     timers(lab);
     filtering(lab);
     hairpin(lab);
@@ -100,6 +101,9 @@ fn mapping(lab: &mut Lab) {
         Ok((sent, format!("from {a} and {b}"), a != b))
     }();
     lab.note("RFC 4787 REQ-3 no port is used for two devices", "two ports", line);
+}
+
+fn pinged(lab: &mut Lab) {
     let line = || -> Line {
         let asked = echo("192.168.77.20", "198.51.100.1")?;
         let fate = lab.town.send(Who::Lan, &asked, Some(&|fate: &Fate| !fate.back.is_empty()))?;

@@ -373,7 +373,6 @@ impl Arrived {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fail at the first surprise")]
 mod tests {
     use super::*;
 

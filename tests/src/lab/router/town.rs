@@ -424,8 +424,10 @@ const WAN_ADDRESSES: [&str; 9] = [
     "2001:db8:2::2/128",
 ];
 
+type Listening = (Vec<(u16, UdpSocket)>, Vec<TcpListener>);
+
 /// Somebody listens on the box, so that what passes the firewall is seen.
-fn listen() -> Result<(Vec<(u16, UdpSocket)>, Vec<TcpListener>)> {
+fn listen() -> Result<Listening> {
     let udp = |port: u16| {
         let socket = UdpSocket::bind(("::", port)).with_context(|| format!("udp {port}"))?;
         socket.set_nonblocking(true).context("do not wait")?;
