@@ -38,7 +38,7 @@ const ALWAYS: &[(&str, &str)] = &[
     ("netfilter/nf_conntrack_tcp_timeout_close_wait", "240"),
     ("netfilter/nf_conntrack_tcp_timeout_last_ack", "240"),
     ("netfilter/nf_conntrack_tcp_timeout_time_wait", "240"),
-    // RFC 5508, REQ-1: at least 60 seconds.
+    // RFC 5508, REQ-2: at least 60 seconds.
     ("netfilter/nf_conntrack_icmp_timeout", "60"),
     ("netfilter/nf_conntrack_icmpv6_timeout", "60"),
 ];
