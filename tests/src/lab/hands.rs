@@ -47,7 +47,7 @@ table inet kith {
 #[must_use]
 pub fn run(wishes: &Wishes) -> Report {
     let mut report = Report::default();
-    for program in ["ip", "nft"] {
+    for program in ["ip", "nft", "ping"] {
         if !installed(program) {
             return Report::skipped("hands", format!("needs {program}"));
         }
@@ -125,6 +125,15 @@ fn cable(name: &str, other: &str, address: &str) -> Result<()> {
     Ok(())
 }
 
+/// Takes cables away. A network namespace goes some time after it is deleted, and its end of a cable with it.
+fn unplug(cables: &[(&str, &str)]) -> Result<()> {
+    for (name, other) in cables {
+        call("ip", &["link", "delete", name])?;
+        call("ip", &["netns", "delete", other])?;
+    }
+    Ok(())
+}
+
 async fn kernel(mut rig: Rig) -> Result<String> {
     cable("lan1", "phone", "192.168.77.9/24")?;
     cable("wan", "isp", "192.0.2.1/24")?;
@@ -146,9 +155,7 @@ async fn kernel(mut rig: Rig) -> Result<String> {
     events(&mut rig).await?;
     clients(&mut rig).await?;
     undo(&mut rig).await?;
-    for other in ["phone", "isp"] {
-        call("ip", &["netns", "delete", other])?;
-    }
+    unplug(&[("lan1", "phone"), ("wan", "isp")])?;
     Ok(format!("{} steps, done twice, seen, undone twice; drift found", steps.len()))
 }
 
@@ -395,7 +402,7 @@ async fn offers(mut rig: Rig) -> Result<String> {
         child.kill().context("end it")?;
         child.wait().context("wait for its end")?;
     }
-    call("ip", &["netns", "delete", "isp"])?;
+    unplug(&[("wan", "isp")])?;
     let (device, offer) = got.context("nothing was offered")?;
     ensure!(device == "wan", "{device}");
     ensure!(offer.router == Some("192.0.2.1".parse()?), "{offer:?}");
