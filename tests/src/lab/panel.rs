@@ -21,7 +21,13 @@ impl Visitor {
     /// Nobody yet, at this node's panel.
     #[must_use]
     pub fn at(node: &Node) -> Self {
-        Self { base: node.panel.trim_end_matches('/').to_owned(), cookies: BTreeMap::new() }
+        Self::of(&node.panel)
+    }
+
+    /// Nobody yet, at the panel of this address.
+    #[must_use]
+    pub fn of(panel: &str) -> Self {
+        Self { base: panel.trim_end_matches('/').to_owned(), cookies: BTreeMap::new() }
     }
 
     /// Claims the node and is its owner from then on.
@@ -29,10 +35,17 @@ impl Visitor {
     /// # Errors
     /// When it does not let itself be claimed.
     pub fn claim(node: &Node) -> Result<Self> {
-        let mut owner = Self::at(node);
-        let secret = node.claim.clone().context("a claim secret")?;
+        Self::claim_at(&node.panel, &node.claim.clone().context("a claim secret")?)
+    }
+
+    /// Claims the node whose panel and secret these are, and is its owner from then on.
+    ///
+    /// # Errors
+    /// When it does not let itself be claimed.
+    pub fn claim_at(panel: &str, secret: &str) -> Result<Self> {
+        let mut owner = Self::of(panel);
         let fields = [
-            ("secret", &*secret),
+            ("secret", secret),
             ("name", "Anna"),
             ("box_name", "Anna's box"),
             ("passphrase", PASSPHRASE),

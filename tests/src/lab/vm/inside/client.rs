@@ -53,6 +53,14 @@ impl Client {
         Ok(start.elapsed())
     }
 
+    /// Forgets the network it was in.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub(crate) fn forget(&self) -> Result<()> {
+        self.ns.ip(&format!("address flush dev {}", self.interface))
+    }
+
     /// Its IPv4 addresses with their prefix lengths.
     ///
     /// # Errors

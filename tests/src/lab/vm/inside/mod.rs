@@ -16,12 +16,14 @@ pub(super) mod wan;
 pub(super) mod wpa;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use super::scenario;
+use crate::lab::panel::Visitor;
 use lab::Lab;
 
 /// What host and machine share.
@@ -33,7 +35,20 @@ pub(super) fn part(words: &[&str]) -> Option<ExitCode> {
         ["vm-init"] => Some(init::run()),
         ["vm-inside", scenario, seed, kith] => Some(inside(scenario, seed, kith)),
         ["vm-host", name] => Some(host::first_process(name)),
+        ["vm-claim", panel, secret] => Some(claim(panel, secret)),
         _ => None,
+    }
+}
+
+/// Claims the box that this runs in, as its owner would from a browser.
+fn claim(panel: &str, secret: &str) -> ExitCode {
+    match Visitor::claim_at(panel, secret) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => {
+            // Whoever started this shows it.
+            let _ = writeln!(std::io::stderr(), "{why:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

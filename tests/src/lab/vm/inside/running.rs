@@ -61,6 +61,11 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// All it said.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
     /// The last lines it said.
     pub(crate) fn said(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();

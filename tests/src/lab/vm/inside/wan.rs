@@ -58,6 +58,17 @@ impl Wan {
         self.ns.ip(&format!("link set {} {state}", customer.name()))
     }
 
+    /// Whether the provider reaches the box at `outside`, and behind it somebody at `inside`.
+    ///
+    /// # Errors
+    /// When `ip` or ping cannot be started.
+    pub(crate) fn knocks(&self, outside: &str, inside: &str) -> Result<(bool, bool)> {
+        self.ns.ip(&format!("route add {inside} via {outside}"))?;
+        let seen = (self.ns.pings(outside, 2)?, self.ns.pings(inside, 2)?);
+        self.ns.ip(&format!("route delete {inside}"))?;
+        Ok(seen)
+    }
+
     /// Whether there is more behind the provider than the provider.
     ///
     /// # Errors

@@ -3,17 +3,21 @@
 //! The stage has its own rows first, since what follows means something only on a stage that holds.
 //! A power cut divides the story in two boots; the disk is what both have.
 
+mod daemons;
+mod home;
+mod mesh;
 mod product;
 mod stage;
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::lab::process::each;
+use crate::lab::vm::inside::capture::Capture;
 use crate::lab::vm::inside::lab::Lab;
 use crate::lab::vm::inside::wan::{FAR, FAR_NAME, NEAR};
 
@@ -28,12 +32,29 @@ pub(crate) fn play(lab: &mut Lab) -> Result<()> {
         1 => {
             machines(lab, &mut stage)?;
             internet(lab, &stage)?;
-            let boxes = start(lab, &stage)?;
+            let kith = lab.kith()?.to_owned();
+            let mut boxes = start(lab, &stage)?;
             privileges(lab, &boxes)?;
+            claim(lab, &boxes)?;
+            home::cable(lab, &stage, &boxes)?;
+            let capture = Capture::start("boxes")?;
+            home::settings(lab, &boxes)?;
+            mesh::forms(lab, &boxes, capture)?;
+            home::internet(lab, &stage, &boxes)?;
+            home::unconfirmed(lab, &boxes)?;
+            home::wifi(lab, &stage)?;
+            home::renamed(lab, &stage, &boxes)?;
+            mesh::cut(lab, &stage, &boxes)?;
+            mesh::shares(lab, &stage, &boxes)?;
+            daemons::hung(lab, &stage, &boxes)?;
+            daemons::adopted(lab, &stage, &mut boxes, &kith)?;
             hung(lab, &boxes)?;
             before_the_cut(lab, &boxes)
         }
-        2 => after_the_cut(lab, &stage),
+        2 => {
+            let boxes = start(lab, &stage)?;
+            after_the_cut(lab, &boxes)
+        }
         other => bail!("boot {other} has no part in the story"),
     }
 }
@@ -125,6 +146,18 @@ fn start<'a>(lab: &mut Lab, stage: &'a Stage) -> Result<Vec<Product<'a>>> {
     Ok(boxes)
 }
 
+fn claim(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let done = "the form of each panel, with the secret that kith printed";
+    lab.check("a box is claimed", done, "and then has an owner", || {
+        let began = Instant::now();
+        for product in boxes {
+            product.claim()?;
+        }
+        Ok(format!("three after {:.1} s", began.elapsed().as_secs_f32()))
+    })?;
+    Ok(())
+}
+
 /// What the kernel lets each role do.
 fn privileges(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
     let done = "/proc/PID/status of A's roles";
@@ -168,7 +201,7 @@ fn before_the_cut(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
     lab.cut_power()
 }
 
-fn after_the_cut(lab: &mut Lab, stage: &Stage) -> Result<()> {
+fn after_the_cut(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
     let done = "two files written before the cut, one synchronised";
     let folder = lab.disk("cut")?;
     lab.check("control: the power was cut", done, "the other is lost", || {
@@ -176,10 +209,9 @@ fn after_the_cut(lab: &mut Lab, stage: &Stage) -> Result<()> {
         ensure!(fs::read(folder.join("lost")).is_err(), "nothing is lost, so nothing was cut");
         Ok("one is there, the other is not".into())
     })?;
-    let kith = lab.kith()?.to_owned();
     let done = "power cut right after kith post had said yes";
     lab.check("what was acknowledged is kept", done, "the notice, after the restart", || {
-        let first = Product::start(stage.hosts.first().context("a box")?, &kith)?;
+        let first = boxes.first().context("a box")?;
         let posts = first.json(&["posts"])?;
         ensure!(each(&posts).any(|p| p["text"] == NOTICE), "it has {posts}");
         Ok(format!("there, {:.1?} after the start", first.took))

@@ -36,7 +36,7 @@ pub(super) struct Rights {
 pub(super) struct Product<'a> {
     /// From its start to its first answer.
     pub(super) took: Duration,
-    host: &'a Host,
+    pub(super) host: &'a Host,
     program: PathBuf,
     state: String,
     run: Running,
@@ -57,6 +57,20 @@ impl<'a> Product<'a> {
         })?;
         this.took = took;
         Ok(this)
+    }
+
+    /// Kills the supervisor, which cannot say goodbye to anybody.
+    pub(super) fn kill(&self) -> Result<()> {
+        let all = self.host.processes();
+        let own = |words: &str| words.contains(" run ") && !words.contains("nsenter");
+        let pid = all.iter().find(|(_, words)| own(words)).map(|(pid, _)| *pid);
+        let pid = pid.with_context(|| format!("no supervisor in {all:?}"))?;
+        call("kill", &["-s", "KILL", &pid.to_string()])?;
+        until(PATIENCE, "its roles are gone", || {
+            let left = self.roles();
+            Ok(if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) })
+        })?;
+        Ok(())
     }
 
     /// Its roles with their processes: `kith role NAME …`.
@@ -91,6 +105,63 @@ impl<'a> Product<'a> {
         Ok(took)
     }
 
+    /// Its owner claims it in the panel, with the secret that it printed.
+    pub(super) fn claim(&self) -> Result<()> {
+        let ((panel, secret), _) = until(PATIENCE, "it prints its secret", || {
+            Ok(printed(&self.run.log()).ok_or_else(|| self.run.said()))
+        })?;
+        let own = std::env::current_exe().context("find this program")?;
+        let own = own.to_str().context("a path in UTF-8")?;
+        self.host.run(own, &["vm-claim", &panel, &secret]).map(drop)
+    }
+
+    /// Puts values into the draft.
+    pub(super) fn set(&self, values: &[(&str, &str)]) -> Result<()> {
+        let words: Vec<&str> = values.iter().flat_map(|(key, value)| [*key, *value]).collect();
+        self.kith(&[&["set"][..], &words].concat()).map(drop)
+    }
+
+    /// `kith set … && kith apply && kith confirm`.
+    pub(super) fn change(&self, values: &[(&str, &str)]) -> Result<()> {
+        self.set(values)?;
+        if self.json(&["apply", "--yes"])?["token"].is_string() {
+            self.kith(&["confirm"])?;
+        }
+        Ok(())
+    }
+
+    /// How its network is.
+    pub(super) fn network(&self) -> Result<Value> {
+        self.json(&["network"])
+    }
+
+    /// Its process of a program, as the lab counts; nothing while there is none.
+    pub(super) fn process(&self, program: &str) -> Option<u32> {
+        let is = |words: &str| {
+            // dhcpcd writes its own words there: "dhcpcd: eth0 [ip4]".
+            let path = words.split([' ', ':']).next().unwrap_or_default();
+            path.rsplit('/').next() == Some(program)
+        };
+        // dhcpcd has children of the same name; the eldest is the daemon.
+        let all = self.host.processes().into_iter();
+        all.filter(|(_, words)| is(words)).map(|(pid, _)| pid).min()
+    }
+
+    /// Waits until `look` is content with how its network is.
+    pub(super) fn settles<T>(
+        &self,
+        what: &str,
+        look: impl Fn(&Value) -> Option<T>,
+    ) -> Result<(T, Duration)> {
+        until(PATIENCE, what, || {
+            let network = match self.network() {
+                Ok(network) => network,
+                Err(why) => return Ok(Err(format!("{why:#}"))),
+            };
+            Ok(look(&network).ok_or_else(|| brief(&network)))
+        })
+    }
+
     /// `kith WORDS` in the host, which must succeed.
     pub(super) fn kith(&self, words: &[&str]) -> Result<String> {
         let program = self.program.to_str().context("a path in UTF-8")?;
@@ -102,6 +173,19 @@ impl<'a> Product<'a> {
         let said = self.kith(&[words, &["--json"]].concat())?;
         serde_json::from_str(&said).with_context(|| format!("kith {words:?} said {said:?}"))
     }
+}
+
+/// The panel and the secret of the last line that announced both.
+fn printed(log: &str) -> Option<(String, String)> {
+    let line = log.lines().rev().find(|line| line.starts_with("panel "))?;
+    let mut words = line.split(' ').skip(1).step_by(2);
+    Some((words.next()?.to_owned(), words.next()?.to_owned()))
+}
+
+/// What of a network's status tells why something is not as it should be.
+fn brief(network: &Value) -> String {
+    let parts = ["internet", "uplinks", "mesh", "daemons", "problems", "change"];
+    parts.iter().map(|part| format!("{part}: {} ", network[*part])).collect()
 }
 
 fn rights(status: &str) -> Option<Rights> {
@@ -133,6 +217,15 @@ pub(super) fn words(program: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_secret_counts() {
+        let log =
+            "panel http://127.0.0.1:8480/ claim A\nnoise\npanel http://127.0.0.1:8480/ claim B\n";
+        let seen = printed(log).unwrap();
+        assert_eq!(seen, ("http://127.0.0.1:8480/".to_owned(), "B".to_owned()));
+        assert_eq!(printed("panel http://127.0.0.1:8480/\n"), None, "it is claimed");
+    }
 
     #[test]
     fn the_lowest_user_and_every_capability_count() {

@@ -32,7 +32,7 @@ const PLACES: [(u32, u32); 9] = [
 pub(super) struct Stage {
     /// The radios: 0 to 2 for the mesh, 3 to 5 for access points, 6 and 7 phones at A's, 8 at C's.
     pub(super) air: Air,
-    /// The provider: A and C are connected at `eth0`.
+    /// The provider: all are wired to it at `eth0`, and nobody is plugged in.
     pub(super) wan: Wan,
     /// A, B, C.
     pub(super) hosts: Vec<Host>,
@@ -55,9 +55,9 @@ impl Stage {
             let ns = Ns::new(name)?;
             air.give(mesh, &ns)?;
             air.give(access, &ns)?;
-            if name != "B" {
-                wan.connect(&ns, "eth0")?;
-            }
+            wan.connect(&ns, "eth0")?;
+            // A box that knows nothing of its ports takes them all for the household's.
+            wan.plug(&ns, false)?;
             hosts.push(Host::start(&ns)?);
         }
         let mut phones = Vec::new();

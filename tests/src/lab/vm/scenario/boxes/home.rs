@@ -1,0 +1,253 @@
+//! One box and the people in its house: an address and a name by cable, the internet, settings that are
+//! kept or come back, Wi-Fi for the family and for visitors.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::daemons::daemons;
+use super::product::Product;
+use super::stage::Stage;
+use crate::lab::vm::inside::client::Client;
+use crate::lab::vm::inside::lab::Lab;
+use crate::lab::vm::inside::wait::{until, when};
+use crate::lab::vm::inside::wan::{FAR, FAR_NAME};
+use crate::lab::vm::inside::wpa::Radio;
+
+/// The box's address in every household.
+pub(super) const BOX: &str = "192.168.77.1";
+const BOX_FOR_VISITORS: &str = "192.168.78.1";
+const MOVED: &str = "192.168.99.1";
+/// What the family's and the visitors' Wi-Fi at A are locked with.
+const FAMILY: &str = "lanterns by the river";
+const VISITORS: &str = "welcome to the valley";
+const MESH_SECRET: &str = "what the valley knows";
+
+const LONG: Duration = Duration::from_secs(90);
+
+/// Everybody's settings: the first radio for the mesh, the second for the house.
+pub(super) fn settings(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let done = "kith set country, mesh, wifi, uplink; kith apply; kith confirm, on all three";
+    lab.check("settings come into force", done, "bat0, an access point, no problem", || {
+        for (product, at) in boxes.iter().zip(0_u32..) {
+            let house = format!("House {}", product.host.ns.name());
+            let (mesh, access) = (format!("radio.phy{at}"), format!("radio.phy{}", at + 3));
+            let of = |radio: &str, key: &str| format!("{radio}.{key}");
+            product.change(&[
+                ("country", "FR"),
+                ("mesh.enabled", "on"),
+                ("mesh.id", "valley"),
+                ("mesh.secret", MESH_SECRET),
+                ("mesh.share_uplink", if at < 2 { "on" } else { "off" }),
+                (&of(&mesh, "access_point"), "off"),
+                (&of(&mesh, "channel"), "1"),
+                (&of(&access, "mesh"), "off"),
+                (&of(&access, "channel"), "6"),
+                ("wifi.household.enabled", "on"),
+                ("wifi.household.ssid", &house),
+                ("wifi.household.passphrase", FAMILY),
+                ("wifi.guest.enabled", "on"),
+                ("wifi.guest.ssid", &format!("Visitors {}", product.host.ns.name())),
+                ("wifi.guest.passphrase", VISITORS),
+                ("dns.upstream", "192.0.2.1"),
+                // dnsmasq takes addresses of documentation for private ones.
+                ("dns.rebind_exceptions", FAR_NAME),
+                ("uplink.+", "{ device = 'eth0' }"),
+            ])?;
+        }
+        let mut slowest = Duration::ZERO;
+        for product in boxes {
+            let ((), took) = product.settles("all its daemons run", |network| {
+                let daemons = network["daemons"].as_array()?;
+                let running = daemons.iter().filter(|d| d["state"] == "running").count();
+                let change = &network["change"];
+                let kept = change["state"] == "confirmed";
+                (kept && running >= 4 && running == daemons.len()).then_some(())
+            })?;
+            slowest = slowest.max(took);
+        }
+        Ok(format!("four daemons in each after {:.1} s", slowest.as_secs_f32()))
+    })?;
+    Ok(())
+}
+
+/// A laptop at a port of A.
+pub(super) fn cable(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    let laptop = &stage.laptop;
+    let done = "a laptop plugged into A: dhcpcd, nslookup kith.internal, ping";
+    lab.check("a port gives an address and names", done, "of the household's network", || {
+        laptop.ns.wire(&laptop.interface, &first.host.ns, "lan0")?;
+        first.settles("its port is in the bridge", |network| {
+            let links = network["links"].as_array()?;
+            let port = links.iter().find(|link| link["name"] == "lan0")?;
+            (port["master"] == "br-lan" && port["up"] == true).then_some(())
+        })?;
+        let took = laptop.lease()?;
+        let addresses = laptop.addresses()?;
+        ensure!(addresses.len() == 1 && addresses[0].starts_with("192.168.77."), "{addresses:?}");
+        let name = laptop.resolve("kith.internal", BOX)?;
+        ensure!(name == BOX, "kith.internal is {name}");
+        ensure!(laptop.ns.pings(BOX, 5)?, "the box does not answer");
+        Ok(format!("{} after {:.1} s", addresses[0], took.as_secs_f32()))
+    })?;
+    Ok(())
+}
+
+/// A's wire to the provider, and the laptop through it.
+pub(super) fn internet(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    let laptop = &stage.laptop;
+    let done = "A plugged in at the provider; the laptop pings and names the far host";
+    lab.check("the internet is reached through a box", done, "by DHCP, NAT and DNS", || {
+        ensure!(!laptop.ns.pings(FAR, 2)?, "it is there before the wire is");
+        stage.wan.plug(&first.host.ns, true)?;
+        let (_, took) = first.settles("its own uplink works", own_uplink)?;
+        until(LONG, "the far host answers the laptop", || {
+            Ok(when(laptop.ns.pings(FAR, 3)?, (), || "no answer".into()))
+        })?;
+        let (name, _) = until(LONG, "its name is known", || {
+            Ok(laptop.resolve(FAR_NAME, BOX).map_err(|why| format!("{why:#}")))
+        })?;
+        ensure!(name == FAR, "{FAR_NAME} is {name}");
+        Ok(format!("a lease and a sign of life after {:.1} s", took.as_secs_f32()))
+    })?;
+    let done = "ping from the provider to the box and, by a route, to the laptop";
+    lab.check("nobody comes in from the internet", done, "no answer, as before NAT", || {
+        let address = laptop.addresses()?.first().cloned().context("its address")?;
+        let address = address.split('/').next().context("its address")?.to_owned();
+        let outside = first.network()?;
+        let outside =
+            outside["uplinks"][0]["addresses"][0].as_str().context("its lease")?.to_owned();
+        let outside = outside.split('/').next().context("its lease")?.to_owned();
+        let (to_box, to_laptop) = stage.wan.knocks(&outside, &address)?;
+        ensure!(!to_box && !to_laptop, "box {to_box}, laptop {to_laptop}");
+        ensure!(laptop.ns.pings(FAR, 5)?, "the other way does not work either");
+        Ok(format!("{outside} is silent, {address} is not reached"))
+    })?;
+    Ok(())
+}
+
+/// Whether a box reaches the internet by its own uplink.
+pub(super) fn own_uplink(network: &Value) -> Option<()> {
+    (network["internet"] == "own").then_some(())
+}
+
+/// A change of the household's addresses that nobody confirms.
+pub(super) fn unconfirmed(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    let bridge = || first.host.run("ip", &["-4", "-br", "address", "show", "dev", "br-lan"]);
+    let done = "kith set lan.address; kith apply --confirm 15; nothing more";
+    lab.check(
+        "a change that nobody confirms comes back",
+        done,
+        "the new address, then not",
+        || {
+            first.set(&[("lan.address", &format!("{MOVED}/24"))])?;
+            first.kith(&["apply", "--yes", "--confirm", "15"])?;
+            until(LONG, "the new address is there", || {
+                let seen = bridge()?;
+                Ok(when(seen.contains(MOVED), (), || seen))
+            })?;
+            let (_, took) = until(LONG, "only the old address is there", || {
+                let seen = bridge()?;
+                Ok(when(!seen.contains(MOVED) && seen.contains(BOX), (), || seen))
+            })?;
+            let change = first.network()?;
+            let change = &change["change"];
+            ensure!(change["state"] == "reverted", "the change is {change}");
+            // What was tried is still the draft; without one this is what is in force.
+            first.kith(&["changes", "--discard"])?;
+            let value = first.kith(&["get", "lan.address"])?;
+            ensure!(value.contains(BOX), "the settings say {value}");
+            Ok(format!("gone again {:.1} s later: {}", took.as_secs_f32(), change["reason"]))
+        },
+    )?;
+    Ok(())
+}
+
+/// A's Wi-Fi gets another name: nothing but that is touched.
+pub(super) fn renamed(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    let phone = stage.phones.first().context("a phone")?;
+    let indexes = || {
+        let network = first.network()?;
+        let links = network["links"].as_array().context("links")?;
+        let of = |link: &Value| (link["name"].to_string(), link["index"].as_u64());
+        Ok::<BTreeMap<_, _>, anyhow::Error>(links.iter().map(of).collect())
+    };
+    let done = "kith set wifi.household.ssid; kith apply; kith confirm; a phone joins";
+    lab.check("a new Wi-Fi name disturbs nothing else", done, "same processes and links", || {
+        let before = (daemons(first), indexes()?);
+        first.change(&[("wifi.household.ssid", "House A anew")])?;
+        let (joined, took) = phone.join("House A anew", FAMILY)?;
+        drop(joined);
+        let after = (daemons(first), indexes()?);
+        ensure!(before == after, "{before:?} became {after:?}");
+        first.change(&[("wifi.household.ssid", "House A")])?;
+        Ok(format!("joined after {:.1} s; {:?}", took.as_secs_f32(), after.0))
+    })?;
+    Ok(())
+}
+
+/// A phone in A's Wi-Fi, and then it and another one in the visitors'.
+pub(super) fn wifi(lab: &mut Lab, stage: &Stage) -> Result<()> {
+    let [one, two, ..] = &stage.phones[..] else { anyhow::bail!("two phones") };
+    let laptop = stage.laptop.addresses()?.first().cloned().context("the laptop's address")?;
+    let laptop = laptop.split('/').next().context("the laptop's address")?.to_owned();
+    let done = "stock wpa_supplicant with WPA3 at A's transition network, dhcpcd, ping";
+    lab.check("a phone joins the family's Wi-Fi", done, "an address, laptop and internet", || {
+        let (joined, took) = one.join("House A", FAMILY)?;
+        one.lease()?;
+        let addresses = one.addresses()?;
+        ensure!(addresses.iter().any(|a| a.starts_with("192.168.77.")), "{addresses:?}");
+        let status = joined.control.status()?;
+        let key = status.get("key_mgmt").cloned().unwrap_or_default();
+        ensure!(key == "SAE", "it joined with {key:?}");
+        ensure!(one.ns.pings(&laptop, 10)?, "the laptop does not answer");
+        ensure!(one.ns.pings(FAR, 10)?, "the far host does not answer");
+        drop(joined);
+        one.forget()?;
+        Ok(format!("{} with {key} after {:.1} s", addresses.join(" "), took.as_secs_f32()))
+    })?;
+    let done = "two phones at A's visitors' network";
+    lab.check("visitors are apart", done, "internet; not each other, not the house", || {
+        let (_first, one_at) = visit(one)?;
+        let (_second, two_at) = visit(two)?;
+        for phone in [one, two] {
+            ensure!(phone.ns.pings(FAR, 10)?, "no internet for {}", phone.ns.name());
+        }
+        ensure!(phone_resolves(one)?, "no names");
+        let each_other = one.ns.pings(&two_at, 3)? || two.ns.pings(&one_at, 3)?;
+        let house = one.ns.pings(&laptop, 3)? || two.ns.pings(BOX, 3)?;
+        ensure!(!each_other && !house, "each other {each_other}, the house {house}");
+        Ok(format!("{one_at} and {two_at}; both reach the far host"))
+    })?;
+    for phone in [one, two] {
+        phone.forget()?;
+    }
+    Ok(())
+}
+
+fn visit(phone: &Client) -> Result<(Radio, String)> {
+    let (radio, _) = phone.join("Visitors A", VISITORS)?;
+    phone.lease()?;
+    let addresses = phone.addresses()?;
+    let address = addresses.iter().find(|a| a.starts_with("192.168.78."));
+    let address = address.with_context(|| format!("only {addresses:?}"))?;
+    let address = address.split('/').next().context("an address")?.to_owned();
+    Ok((radio, address))
+}
+
+fn phone_resolves(phone: &Client) -> Result<bool> {
+    Ok(phone.resolve("kith.internal", BOX_FOR_VISITORS).is_ok())
+}
+
+/// The family's Wi-Fi of C.
+pub(super) fn at_c(phone: &Client) -> Result<Radio> {
+    let (radio, _) = phone.join("House C", FAMILY)?;
+    phone.lease()?;
+    Ok(radio)
+}

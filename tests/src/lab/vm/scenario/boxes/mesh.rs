@@ -1,0 +1,149 @@
+//! Three boxes as one mesh: encrypted, over several hops, cut and healed, with an uplink that is shared.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::home::{at_c, own_uplink};
+use super::product::Product;
+use super::stage::Stage;
+use crate::lab::vm::inside::capture::Capture;
+use crate::lab::vm::inside::lab::Lab;
+use crate::lab::vm::inside::wait::{until, when};
+use crate::lab::vm::inside::wan::FAR;
+
+const LONG: Duration = Duration::from_secs(150);
+
+/// The mesh's interface on a box's first radio.
+const INTERFACES: [&str; 3] = ["kith-mesh0", "kith-mesh1", "kith-mesh2"];
+
+/// A box's IPv4 address in the mesh.
+fn address(product: &Product<'_>) -> Result<String> {
+    let network = product.network()?;
+    let all = network["mesh"]["addresses"].as_array().context("its addresses")?;
+    let found = all.iter().filter_map(Value::as_str).find_map(|a| a.strip_suffix("/16"));
+    found.map(str::to_owned).with_context(|| format!("no mesh address in {all:?}"))
+}
+
+/// Whether a box has as many encrypted neighbours.
+fn linked(network: &Value, count: usize) -> Option<()> {
+    let all = network["mesh"]["neighbours"].as_array()?;
+    let safe = all.iter().filter(|n| n["secured"] == true && n["quality"].as_u64() > Some(0));
+    (safe.count() == count).then_some(())
+}
+
+pub(super) fn forms(lab: &mut Lab, boxes: &[Product<'_>], capture: Capture) -> Result<()> {
+    let [a, b, c] = boxes else { bail!("three boxes") };
+    let done = "the settings alone; who hears whom is a line A-B-C";
+    lab.check("a mesh forms from settings", done, "A and C each linked with B, encrypted", || {
+        let mut slowest = Duration::ZERO;
+        for (product, count) in [(a, 1), (b, 2), (c, 1)] {
+            let what = format!("{} has {count}", product.host.ns.name());
+            let ((), took) = product.settles(&what, |network| linked(network, count))?;
+            slowest = slowest.max(took);
+        }
+        Ok(format!("the last {:.1} s after all daemons ran", slowest.as_secs_f32()))
+    })?;
+    let done = "A pings C's address in the mesh";
+    lab.check("boxes reach each other over others", done, "answers over two hops", || {
+        let there = address(c)?;
+        let (_, took) = until(LONG, "C answers A", || {
+            Ok(when(a.host.ns.pings(&there, 3)?, (), || "no answer".into()))
+        })?;
+        let network = a.network()?;
+        let nodes = network["mesh"]["nodes"].as_array().context("nodes")?.clone();
+        let beyond = nodes.iter().filter(|n| n["through"] != n["mac"]).count();
+        ensure!(beyond == 1, "A knows {nodes:?}");
+        Ok(format!("{there} after {:.1} s, through B", took.as_secs_f32()))
+    })?;
+    let done = "all that the three sent since their settings, as tcpdump hears it";
+    lab.check("nothing in the mesh is readable", done, "every data frame protected", || {
+        let mut macs = Vec::new();
+        for (product, interface) in boxes.iter().zip(INTERFACES) {
+            let file = format!("/sys/class/net/{interface}/address");
+            macs.push(product.host.run("cat", &[&file])?.trim().to_owned());
+        }
+        let heard = capture.end(&macs.iter().map(String::as_str).collect::<Vec<_>>())?;
+        ensure!(heard.protected > 20 && heard.open == 0, "{heard:?}");
+        Ok(format!("{heard:?}"))
+    })?;
+    Ok(())
+}
+
+pub(super) fn cut(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let [a, b, c] = boxes else { bail!("three boxes") };
+    let there = address(c)?;
+    let done = "C's radio out of reach, and back";
+    lab.check("a mesh link is cut and heals", done, "no answer, then answers", || {
+        stage.air.place(2, 0)?;
+        ensure!(!a.host.ns.pings(&there, 3)?, "C answers from out of reach");
+        stage.air.place(2, 0b010)?;
+        let (_, took) = until(LONG, "C answers again", || {
+            Ok(when(a.host.ns.pings(&there, 3)?, (), || "no answer".into()))
+        })?;
+        Ok(format!("{:.1} s after it was back", took.as_secs_f32()))
+    })?;
+    let done = "ip link set kith-mesh1 down, up, on B by hand";
+    lab.check("a mesh interface that went down joins again", done, "A reaches C again", || {
+        for state in ["down", "up"] {
+            b.host.run("ip", &["link", "set", INTERFACES[1], state])?;
+        }
+        ensure!(!a.host.ns.pings(&there, 3)?, "the interface was never down");
+        let (_, took) = until(LONG, "C answers again", || {
+            Ok(when(a.host.ns.pings(&there, 3)?, (), || "no answer".into()))
+        })?;
+        let repairs = b.network()?["repairs"].to_string();
+        ensure!(repairs.contains("rejoin"), "it was not the box's doing: {repairs}");
+        Ok(format!("{:.1} s after, told to rejoin", took.as_secs_f32()))
+    })?;
+    Ok(())
+}
+
+/// A shares its uplink, and when that is pulled, B does.
+pub(super) fn shares(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let [a, b, c] = boxes else { bail!("three boxes") };
+    let phone = stage.phones.get(2).context("a phone in C's house")?;
+    let mut joined = None;
+    let done = "only A is plugged in; a phone in C's Wi-Fi pings the far host";
+    lab.check("an uplink is shared over the mesh", done, "an answer over B and A", || {
+        let (_, took) = c.settles("C has the internet of somebody", shared)?;
+        joined = Some(at_c(phone)?);
+        until(LONG, "the far host answers", || {
+            Ok(when(phone.ns.pings(FAR, 3)?, (), || "no answer".into()))
+        })?;
+        Ok(format!("chosen within {:.1} s", took.as_secs_f32()))
+    })?;
+    let done = "B plugged in as well, then A's wire pulled";
+    lab.check(
+        "a shared uplink that dies is replaced",
+        done,
+        "the phone's pings go on by B",
+        || {
+            stage.wan.plug(&b.host.ns, true)?;
+            b.settles("B's own uplink works", own_uplink)?;
+            let two = |network: &Value| {
+                (network["mesh"]["gateways"].as_array()?.len() == 2).then_some(())
+            };
+            c.settles("C knows both", two)?;
+            stage.wan.plug(&a.host.ns, false)?;
+            let (_, took) = until(LONG, "the far host answers by B", || {
+                // At least half of what A forwarded before is lost right after the cut.
+                let network = c.network()?;
+                let left = network["mesh"]["gateways"].as_array().map_or(0, Vec::len);
+                let by_b = left == 1 && phone.ns.pings(FAR, 3)?;
+                Ok(when(by_b, (), || format!("{left} gateways")))
+            })?;
+            let ((), last) = a.settles("A takes B's", shared)?;
+            let (took, last) = (took.as_secs_f32(), last.as_secs_f32());
+            Ok(format!("{took:.1} s after the cut; A itself uses B's {last:.1} s later"))
+        },
+    )?;
+    drop(joined);
+    stage.wan.plug(&b.host.ns, false)?;
+    stage.wan.plug(&a.host.ns, true)
+}
+
+fn shared(network: &Value) -> Option<()> {
+    (network["internet"] == "shared").then_some(())
+}
