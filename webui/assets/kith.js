@@ -65,6 +65,8 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
       localise(fresh);
       for (const section of wanted) {
         const next = fresh.getElementById(section.id);
+        // A change that waited is over: the page is another one now.
+        if (!next && section.dataset.countdown) { location.reload(); return; }
         if (!next || busy(section) || next.innerHTML === section.innerHTML) continue;
         const focus = section.contains(document.activeElement) && document.activeElement.getAttribute("href");
         const open = $("details[open] > summary", section).map((summary) => summary.textContent);

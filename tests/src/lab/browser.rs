@@ -25,6 +25,7 @@ pub fn run(wishes: &Wishes) -> Report {
     let mut report = Report::default();
     for way in WAYS.into_iter().filter(|way| wishes.wants(way)) {
         report.note(&format!("browser {way}"), walk(way));
+        report.note(&format!("browser router {way}"), set_up(way));
     }
     report
 }
@@ -55,6 +56,30 @@ fn walk(way: &str) -> Result<String> {
     anna.stop()?;
     bert.stop()?;
     Ok(format!("{}; {exported}", said.lines().last().unwrap_or_default()))
+}
+
+/// Sets the simulated network of a box up, undoes a change, and moves its address.
+fn set_up(way: &str) -> Result<String> {
+    let folder = scratch("router")?;
+    let carl = Node::start(Plan::new("carl", folder.path()))?;
+    let output = Command::new("node")
+        .arg(source("browser").join("router.mjs"))
+        .arg(way)
+        .env("CARL", &carl.panel)
+        .env("CARL_CLAIM", carl.claim.clone().unwrap_or_default())
+        .env("FOLDER", folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start node")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{said}");
+    let last = said.lines().last().unwrap_or("no word").to_owned();
+    if !output.status.success() {
+        bail!("{last}\n{}", carl.log());
+    }
+    carl.stop()?;
+    Ok(last)
 }
 
 /// Exports a folder that was uploaded in the panel, and checks every block of the CAR.

@@ -165,6 +165,11 @@ async fn again(ask: &Ask, refusal: &Refusal) -> Result<Answer, Failure> {
 }
 
 impl Page {
+    /// Whether the change that waits is in force, so that one can tell whether the box is reached.
+    fn carried_out(&self) -> bool {
+        self.net.waiting().is_some_and(|change| change.state == ChangeState::Applied)
+    }
+
     /// What became of the last change, where it is worth a sentence.
     fn ended(&self) -> Option<&ChangeStatus> {
         let change = self.net.status.change.as_ref()?;
