@@ -61,7 +61,7 @@ pub(crate) fn play(lab: &mut Lab) -> Result<()> {
         },
     )?;
     gateways(lab, &mut here, &neighbour)?;
-    if let Some(mesh) = &mut mesh {
+    if let Some(mesh) = &mesh {
         control(lab, &mut here, mesh)?;
     }
     hears(lab, &mut here, &air)?;
@@ -286,7 +286,7 @@ fn gateways(lab: &mut Lab, here: &mut Here, neighbour: &Neighbour) -> Result<()>
     Ok(())
 }
 
-fn control(lab: &mut Lab, here: &mut Here, mesh: &mut Running) -> Result<()> {
+fn control(lab: &mut Lab, here: &mut Here, mesh: &Running) -> Result<()> {
     let daemon = supplicant()?;
     let done = "wpa_supplicant stopped and continued";
     lab.check("a hung daemon is told from one that works", done, "no answer, then one", || {
