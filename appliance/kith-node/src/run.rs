@@ -106,6 +106,12 @@ async fn open_store(files: &Arc<dyn Files>, state: &Path) -> Result<Store, RunEr
     Ok(opened?)
 }
 
+/// What the neighbours hear of the node.
+fn announced(identity: &Identity, panel: SocketAddr, door: &Door) -> neighbours::Announced {
+    let (node, port) = (identity.node, identity.port);
+    neighbours::Announced { node, port, panel, status: door.watch() }
+}
+
 /// What the node is to the network of its machine.
 fn acquainted(
     options: &Options,
@@ -166,12 +172,7 @@ impl Parts {
         tasks.spawn(hub.run(self.replica(), self.clock.system()));
         // Before anybody can ask: what is not here whole must not look as if it were.
         self.tell_the_hub(handle, options.state.clone()).await;
-        let announced = neighbours::Announced {
-            node: identity.node,
-            port: identity.port,
-            panel: options.panel.local_addr()?,
-            status: door.watch(),
-        };
+        let announced = announced(&identity, options.panel.local_addr()?, &door);
         let host = neighbours::Host { port: identity.port, clock: Arc::clone(&self.clock) };
         tasks.spawn(neighbours::listen(announced, facts.clone(), self.stop.clone()));
         tasks.spawn(neighbours::watch_host(host, queue.clone(), facts, self.stop.clone()));

@@ -35,6 +35,9 @@ pub fn mesh(common: &Common, id: &MeshId, secret: &Passphrase, channel: Channel)
         "ieee80211w=2".into(),
         "mesh_fwding=0".into(),
         format!("mesh_rssi_threshold={MESH_THRESHOLD_DBM}"),
+        // As the access points of hostapd: a radio that serves both beacons at one interval, or refuses
+        // the second (EBUSY).
+        "beacon_int=100".into(),
     ];
     match channel.width {
         Width::Twenty => network.extend(["disable_ht40=1".into(), "disable_vht=1".into()]),
