@@ -137,7 +137,7 @@ impl Supervisor {
         if appliance {
             folders::place_hook(&run)?;
         }
-        let panel = sockets::bind_panel(options.panel)?;
+        let panel = sockets::bind_panel(options.panel, appliance)?;
         let peers = sockets::bind_peers(&state, options.listen)?;
         if drop {
             folders::prepare_state(&state)?;

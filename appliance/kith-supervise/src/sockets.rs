@@ -46,18 +46,28 @@ pub enum SocketError {
     NoPeerPort(#[source] io::Error),
 }
 
-/// The panel's listener at `wanted`, or else at the first free port of [`PORTS`] on the loopback.
+/// The panel's listener at `wanted`, or else at the first free port of [`PORTS`]: on all addresses of an
+/// appliance, which comes by them and loses them later and whose firewall says who may, and on the
+/// loopback elsewhere.
 ///
 /// # Errors
 /// [`SocketError`] when `wanted` is taken or no port is free.
-pub fn bind_panel(wanted: Option<SocketAddr>) -> Result<TcpListener, SocketError> {
+pub fn bind_panel(wanted: Option<SocketAddr>, appliance: bool) -> Result<TcpListener, SocketError> {
     if let Some(address) = wanted {
         return listen(address).map_err(|why| SocketError::Panel { address, why });
     }
-    PORTS
-        .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .find_map(|address| listen(address).ok())
-        .ok_or(SocketError::NoPanelPort)
+    let at = |port: u16| {
+        if !appliance {
+            return listen((Ipv4Addr::LOCALHOST, port).into());
+        }
+        match listen((Ipv6Addr::UNSPECIFIED, port).into()) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                listen((Ipv4Addr::UNSPECIFIED, port).into())
+            }
+            bound => bound,
+        }
+    };
+    PORTS.into_iter().find_map(|port| at(port).ok()).ok_or(SocketError::NoPanelPort)
 }
 
 /// The peers' UDP socket at `wanted`; else on all addresses, at the port kept in `STATE/peer-port`, or
@@ -128,21 +138,23 @@ mod tests {
 
     #[test]
     fn a_panel_address_that_is_taken_is_an_error_in_words() {
-        let first = bind_panel(Some(loopback(0))).unwrap();
+        let first = bind_panel(Some(loopback(0)), true).unwrap();
         let taken = first.local_addr().unwrap();
-        let message = bind_panel(Some(taken)).unwrap_err().to_string();
+        let message = bind_panel(Some(taken), true).unwrap_err().to_string();
         assert!(message.starts_with(&format!("the panel cannot listen on {taken}")), "{message}");
         assert!(message.contains("--panel"), "{message}");
     }
 
     #[test]
     fn without_a_wish_the_panel_takes_the_next_free_port() {
-        let one = bind_panel(None).unwrap();
-        let two = bind_panel(None).unwrap();
+        let one = bind_panel(None, false).unwrap();
+        let two = bind_panel(None, false).unwrap();
         let ports = [&one, &two].map(|panel| panel.local_addr().unwrap().port());
         assert_ne!(ports[0], ports[1]);
         assert!(ports.iter().all(|port| PORTS.contains(port)), "{ports:?}");
         assert!(one.local_addr().unwrap().ip().is_loopback());
+        let everywhere = bind_panel(None, true).unwrap().local_addr().unwrap();
+        assert!(everywhere.ip().is_unspecified() && PORTS.contains(&everywhere.port()));
     }
 
     #[test]

@@ -97,9 +97,12 @@ pub async fn run(state: &Path, spawned: Spawned, supervisor: OwnedFd) -> Result<
 /// The board that the image says it is for.
 fn board() -> Profile {
     let name = std::fs::read_to_string(BOARD).unwrap_or_default();
-    let known = profile::by_name(name.trim());
-    if known.is_none() {
-        tracing::warn!(board = name.trim(), "an unknown board: all its ports are the household's");
+    let name = name.trim();
+    let known = profile::by_name(name);
+    if name.is_empty() {
+        tracing::info!("no board is named in {BOARD}: all ports are the household's");
+    } else if known.is_none() {
+        tracing::warn!(board = name, "an unknown board: all its ports are the household's");
     }
     known.unwrap_or_else(profile::generic)
 }
