@@ -20,9 +20,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::scenario;
+use crate::lab::http::Ask;
 use crate::lab::panel::Visitor;
 use lab::Lab;
 
@@ -35,17 +36,25 @@ pub(super) fn part(words: &[&str]) -> Option<ExitCode> {
         ["vm-init"] => Some(init::run()),
         ["vm-inside", scenario, seed, kith] => Some(inside(scenario, seed, kith)),
         ["vm-host", name] => Some(host::first_process(name)),
-        ["vm-claim", panel, secret] => Some(claim(panel, secret)),
+        ["vm-claim", panel, secret] => Some(told(Visitor::claim_at(panel, secret).map(drop))),
+        ["vm-page", url] => Some(told(page(url))),
         _ => None,
     }
 }
 
-/// Claims the box that this runs in, as its owner would from a browser.
-fn claim(panel: &str, secret: &str) -> ExitCode {
-    match Visitor::claim_at(panel, secret) {
-        Ok(_) => ExitCode::SUCCESS,
+/// Prints the page at `url`, as somebody's browser would get it.
+fn page(url: &str) -> Result<()> {
+    let answer = Ask::get(url)?.send()?;
+    ensure!(answer.status == 200, "{}", answer.status);
+    print!("{}", answer.text());
+    Ok(())
+}
+
+/// The end of a small part, with its complaint for whoever started it.
+fn told(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Whoever started this shows it.
             let _ = writeln!(std::io::stderr(), "{why:#}");
             ExitCode::FAILURE
         }

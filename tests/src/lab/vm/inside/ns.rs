@@ -75,6 +75,19 @@ impl Ns {
         Ok(self.output("ping", &words)?.status.success())
     }
 
+    /// The page at `url`; nothing when nobody gives it one.
+    ///
+    /// # Errors
+    /// When the program that asks cannot be started.
+    pub(crate) fn page(&self, url: &str) -> Result<Option<String>> {
+        let own = std::env::current_exe().context("find this program")?;
+        // Who drops what is asked leaves it waiting.
+        let words = ["8", own.to_str().context("a path in UTF-8")?, "vm-page", url];
+        let output = self.output("timeout", &words)?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(output.status.success().then_some(text))
+    }
+
     /// How many of `count` pings are answered.
     ///
     /// # Errors

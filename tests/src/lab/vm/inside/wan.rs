@@ -69,6 +69,14 @@ impl Wan {
         Ok(seen)
     }
 
+    /// Whether somebody on the internet gets the page at `url`.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub(crate) fn gets(&self, url: &str) -> Result<bool> {
+        Ok(self.ns.page(url)?.is_some())
+    }
+
     /// Whether there is more behind the provider than the provider.
     ///
     /// # Errors

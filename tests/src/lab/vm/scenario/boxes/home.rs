@@ -77,22 +77,32 @@ pub(super) fn settings(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
 pub(super) fn cable(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
     let first = boxes.first().context("a box")?;
     let laptop = &stage.laptop;
-    let done = "a laptop plugged into A: dhcpcd, nslookup kith.internal, ping";
-    lab.check("a port gives an address and names", done, "of the household's network", || {
-        laptop.ns.wire(&laptop.interface, &first.host.ns, "lan0")?;
-        first.settles("its port is in the bridge", |network| {
-            let links = network["links"].as_array()?;
-            let port = links.iter().find(|link| link["name"] == "lan0")?;
-            (port["master"] == "br-lan" && port["up"] == true).then_some(())
-        })?;
-        let took = laptop.lease()?;
-        let addresses = laptop.addresses()?;
-        ensure!(addresses.len() == 1 && addresses[0].starts_with("192.168.77."), "{addresses:?}");
-        let name = laptop.resolve("kith.internal", BOX)?;
-        ensure!(name == BOX, "kith.internal is {name}");
-        ensure!(laptop.ns.pings(BOX, 5)?, "the box does not answer");
-        Ok(format!("{} after {:.1} s", addresses[0], took.as_secs_f32()))
-    })?;
+    let done = "a laptop plugged into A: dhcpcd, nslookup kith.internal, ping, the panel's page";
+    lab.check(
+        "a port gives an address, names and the panel",
+        done,
+        "of the household's network",
+        || {
+            laptop.ns.wire(&laptop.interface, &first.host.ns, "lan0")?;
+            first.settles("its port is in the bridge", |network| {
+                let links = network["links"].as_array()?;
+                let port = links.iter().find(|link| link["name"] == "lan0")?;
+                (port["master"] == "br-lan" && port["up"] == true).then_some(())
+            })?;
+            let took = laptop.lease()?;
+            let addresses = laptop.addresses()?;
+            ensure!(
+                addresses.len() == 1 && addresses[0].starts_with("192.168.77."),
+                "{addresses:?}"
+            );
+            let name = laptop.resolve("kith.internal", BOX)?;
+            ensure!(name == BOX, "kith.internal is {name}");
+            ensure!(laptop.ns.pings(BOX, 5)?, "the box does not answer");
+            let page = laptop.ns.page(&panel(BOX))?.context("no panel for the laptop")?;
+            ensure!(page.contains("<html"), "the panel says {page}");
+            Ok(format!("{} after {:.1} s", addresses[0], took.as_secs_f32()))
+        },
+    )?;
     Ok(())
 }
 
@@ -114,7 +124,7 @@ pub(super) fn internet(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> R
         ensure!(name == FAR, "{FAR_NAME} is {name}");
         Ok(format!("a lease and a sign of life after {:.1} s", took.as_secs_f32()))
     })?;
-    let done = "ping from the provider to the box and, by a route, to the laptop";
+    let done = "the provider pings the box and, by a route, the laptop, and asks for the panel";
     lab.check("nobody comes in from the internet", done, "no answer, as before NAT", || {
         let address = laptop.addresses()?.first().cloned().context("its address")?;
         let address = address.split('/').next().context("its address")?.to_owned();
@@ -123,11 +133,16 @@ pub(super) fn internet(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> R
             outside["uplinks"][0]["addresses"][0].as_str().context("its lease")?.to_owned();
         let outside = outside.split('/').next().context("its lease")?.to_owned();
         let (to_box, to_laptop) = stage.wan.knocks(&outside, &address)?;
-        ensure!(!to_box && !to_laptop, "box {to_box}, laptop {to_laptop}");
+        let page = stage.wan.gets(&panel(&outside))?;
+        ensure!(!to_box && !to_laptop && !page, "box {to_box}, laptop {to_laptop}, panel {page}");
         ensure!(laptop.ns.pings(FAR, 5)?, "the other way does not work either");
         Ok(format!("{outside} is silent, {address} is not reached"))
     })?;
     Ok(())
+}
+
+fn panel(address: &str) -> String {
+    format!("http://{address}:8480/")
 }
 
 /// Whether a box reaches the internet by its own uplink.

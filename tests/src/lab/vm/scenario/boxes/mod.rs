@@ -5,6 +5,7 @@
 
 mod daemons;
 mod home;
+mod lockouts;
 mod mesh;
 mod product;
 mod stage;
@@ -49,13 +50,23 @@ pub(crate) fn play(lab: &mut Lab) -> Result<()> {
             daemons::hung(lab, &stage, &boxes)?;
             daemons::adopted(lab, &stage, &mut boxes, &kith)?;
             hung(lab, &boxes)?;
+            lockouts::arm(lab, &boxes, 1)?;
             before_the_cut(lab, &boxes)
         }
-        2 => {
+        boot => {
+            let first = stage.hosts.first().context("a box")?;
+            stage.laptop.ns.wire(&stage.laptop.interface, &first.ns, "lan0")?;
             let boxes = start(lab, &stage)?;
-            after_the_cut(lab, &boxes)
+            if boot == 2 {
+                after_the_cut(lab, &boxes)?;
+            }
+            lockouts::check(lab, &boxes, boot - 1)?;
+            if boot > lockouts::CUTS {
+                return Ok(());
+            }
+            lockouts::arm(lab, &boxes, boot)?;
+            lab.cut_power()
         }
-        other => bail!("boot {other} has no part in the story"),
     }
 }
 

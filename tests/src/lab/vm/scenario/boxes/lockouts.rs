@@ -1,0 +1,143 @@
+//! Settings that lock their owner out, and a power cut while they are tried: after the restart the box is
+//! as it was before.
+//!
+//! What a box is, is told by what it made: the files of its daemons, the addresses of the household's
+//! bridge and what is in that bridge. That it became another in between is part of each row, so a setting
+//! which changes nothing is no lock-out here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::product::Product;
+use crate::lab::vm::inside::lab::Lab;
+use crate::lab::vm::inside::wait::{until, when};
+
+const LONG: Duration = Duration::from_secs(90);
+
+/// A setting that cuts somebody off.
+struct LockOut {
+    what: &'static str,
+    values: &'static [(&'static str, &'static str)],
+}
+
+/// For each cut one for A, B and C.
+const LOCKOUTS: [[LockOut; 3]; 2] = [
+    [
+        LockOut {
+            what: "the household moves to other addresses",
+            values: &[("lan.address", "192.168.150.1/24")],
+        },
+        LockOut {
+            what: "the Wi-Fi has another passphrase",
+            values: &[("wifi.household.passphrase", "nobody knows this one")],
+        },
+        LockOut {
+            what: "the mesh has another secret",
+            values: &[("mesh.secret", "the others do not know this")],
+        },
+    ],
+    [
+        LockOut {
+            what: "the only port leads to the internet",
+            values: &[("uplink.+", "{ device = 'lan0' }")],
+        },
+        LockOut {
+            what: "the Wi-Fi is closed to old handsets",
+            values: &[("wifi.household.security", "wpa3")],
+        },
+        LockOut { what: "the mesh is switched off", values: &[("mesh.enabled", "off")] },
+    ],
+];
+
+/// How many cuts there are.
+pub(super) const CUTS: u32 = LOCKOUTS.len() as u32;
+
+/// What a box made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Made {
+    files: BTreeMap<String, String>,
+    addresses: String,
+    ports: BTreeSet<String>,
+}
+
+fn made(product: &Product<'_>) -> Result<Made> {
+    let names = product.host.run("ls", &["/run/kith/link"])?;
+    let daemons = ["hostapd-", "wpa_supplicant-", "dnsmasq-", "dhcpcd-"];
+    // With an ending they are on their way: being written, or not yet told of.
+    let of_daemons =
+        |name: &&str| daemons.iter().any(|daemon| name.starts_with(daemon)) && !name.contains('.');
+    let read = |name: &str| {
+        Ok((name.to_owned(), product.host.run("cat", &[&format!("/run/kith/link/{name}")])?))
+    };
+    let files = names.split_whitespace().filter(of_daemons).map(read).collect::<Result<_>>()?;
+    let bridge = ["-4", "-br", "address", "show", "dev", "br-lan"];
+    let ports = product.host.run("ip", &["-br", "link", "show", "master", "br-lan"])?;
+    // "lan0@if7  UP  …": the number is another one after each start.
+    let port = |line: &str| line.split(['@', ' ']).next().unwrap_or_default().to_owned();
+    Ok(Made {
+        files,
+        addresses: product.host.run("ip", &bridge)?.split_whitespace().skip(2).collect(),
+        ports: ports.lines().map(port).collect(),
+    })
+}
+
+/// Applies a lock-out on each box and waits until each is another than before.
+pub(super) fn arm(lab: &Lab, boxes: &[Product<'_>], cut: u32) -> Result<()> {
+    let folder = lab.disk("lockouts")?;
+    for (product, lockout) in boxes.iter().zip(group(cut)?) {
+        let before = made(product)?;
+        product.set(lockout.values)?;
+        product.kith(&["apply", "--yes"])?;
+        until(LONG, lockout.what, || {
+            let now = made(product)?;
+            Ok(when(now != before, (), || format!("{now:?}")))
+        })?;
+        let file = folder.join(product.host.ns.name());
+        let mut note = File::create(file).context("write down how it was")?;
+        note.write_all(&serde_json::to_vec(&before)?).context("write down how it was")?;
+        note.sync_all().context("write down how it was")?;
+    }
+    File::open(&folder).and_then(|f| f.sync_all()).context("write down how it was")?;
+    lab.say(&format!("cut {cut}: three boxes try what locks their owners out"));
+    Ok(())
+}
+
+/// Sees whether each box is as it was before.
+pub(super) fn check(lab: &mut Lab, boxes: &[Product<'_>], cut: u32) -> Result<()> {
+    let folder = lab.disk("lockouts")?;
+    for (product, lockout) in boxes.iter().zip(group(cut)?) {
+        let name = product.host.ns.name().to_owned();
+        let done = format!("{name}: applied and not confirmed, then the power is cut");
+        lab.check(&format!("{}: taken back", lockout.what), &done, "all as it was", || {
+            let before = fs::read(folder.join(&name)).context("read how it was")?;
+            let before: Made = serde_json::from_slice(&before).context("read how it was")?;
+            ensure!(!before.files.is_empty(), "nothing was noted");
+            let (_, took) = until(LONG, "it is as it was", || {
+                // Right after the start there is no bridge yet.
+                Ok(match made(product) {
+                    Ok(now) => when(now == before, (), || format!("{now:?}, not {before:?}")),
+                    Err(why) => Err(format!("{why:#}")),
+                })
+            })?;
+            let change = product.network()?;
+            let change = &change["change"];
+            ensure!(change["state"] == "reverted", "the change is {change}");
+            product.kith(&["changes", "--discard"])?;
+            Ok(format!("{}, {:.1} s after the start", change["reason"], took.as_secs_f32()))
+        })?;
+    }
+    Ok(())
+}
+
+fn group(cut: u32) -> Result<&'static [LockOut; 3]> {
+    let at = usize::try_from(cut).context("a cut")?.checked_sub(1);
+    match at.and_then(|at| LOCKOUTS.get(at)) {
+        Some(group) => Ok(group),
+        None => bail!("no cut {cut}"),
+    }
+}
