@@ -133,8 +133,9 @@ fn reconcile(answering: &RecordSet, opener: &RecordSet, limit: usize) -> (Found,
     }
 }
 
+/// As with records, the time is part of what is hashed: no id is at two times.
 fn item(time: u64, seed: u64) -> Item {
-    Item { time, id: Sha256::digest(seed.to_le_bytes()).into() }
+    Item { time, id: Sha256::digest([time.to_le_bytes(), seed.to_le_bytes()].concat()).into() }
 }
 
 /// Times collide often, so that bounds need parts of ids.
