@@ -33,7 +33,12 @@ pub(super) fn measure(scale: Scale, table: &mut Table) -> Result<()> {
     let written = (cost::written(&pids)? - written) / 1024.0 * share;
     let over = format!("over {} s, connected to one peer", scale.idle_s);
     let pss = cost::pss(&pids)?;
-    table.judge("idle memory", (pss, "MiB"), (Goal::AtMost, 24.0), "PSS of both processes".into());
+    table.judge(
+        "idle memory",
+        (pss, "MiB"),
+        (Goal::AtMost, 24.0),
+        "PSS of all processes of one box".into(),
+    );
     if scale.idle_s < JUDGED_FROM_S {
         // One tick of the accounting, or one page written, would decide.
         table.say("idle CPU", cpu, "%", over.clone());
