@@ -42,7 +42,7 @@ pub enum Command {
     /// Something about the network of the box; carried out by whoever drives it.
     Network(NetworkAsk),
     /// Makes a ticket with which the session that asks goes on at another address of the box, while a
-    /// change that moves the panel waits for its confirmation.
+    /// change that moves the panel waits for its confirmation; at any other time it is refused.
     HandOver {
         /// For how many seconds it shall be good.
         seconds: u32,

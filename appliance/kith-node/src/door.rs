@@ -12,7 +12,7 @@ use kith_core::record::SpaceId;
 use kith_core::unixfs::{FileImporter, Imported};
 use kith_model::caller::Credential;
 use kith_model::command::{Command, Request};
-use kith_model::network::ask::{COMMAND_LINE, LinkAsk, NetworkAsk};
+use kith_model::network::ask::{COMMAND_LINE, LinkAsk, NetworkAsk, NetworkReply, address_of};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::Status;
@@ -107,6 +107,12 @@ impl Door {
             // Here and not at the desk, where everybody would wait for a slow name server.
             *address = looked_up(address).await;
         }
+        if matches!(request.command, Command::HandOver { .. }) {
+            let left = self.moving(&request).await?;
+            if let Command::HandOver { seconds } = &mut request.command {
+                *seconds = left.min(*seconds);
+            }
+        }
         let waits = matches!(request.command, Command::Join { .. });
         let (answer, answered) = oneshot::channel();
         let message = Message::Ask(Box::new(request), answer);
@@ -126,6 +132,7 @@ impl Door {
     /// Asks the roles beside the node, if the desk lets the caller.
     async fn ask_router(&self, request: Request) -> Result<Reply, Refusal> {
         let by_hand = request.credential == Credential::Socket;
+        let from = address_of(&request.source);
         let command = request.command.clone();
         let (answer, answered) = oneshot::channel();
         let message = Message::Admit(Box::new(request), answer);
@@ -141,7 +148,26 @@ impl Door {
             return self.router.supervision().await.map(Reply::Supervision);
         };
         let who = if by_hand { COMMAND_LINE.to_owned() } else { name };
-        self.router.ask(&LinkAsk { who, ask }).await.map(Reply::Network)
+        self.router.ask(&LinkAsk { who, from, ask }).await.map(Reply::Network)
+    }
+
+    /// For how many seconds a change waits that moves the panel: only then does a session need a ticket to
+    /// go on elsewhere.
+    ///
+    /// # Errors
+    /// When the caller may not ask, or no such change waits.
+    async fn moving(&self, request: &Request) -> Result<u32, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let message = Message::Admit(Box::new(request.clone()), answer);
+        self.desk.send(message).await.map_err(|_| busy())?;
+        let who = answered.await.map_err(|_| busy())??;
+        let ask = LinkAsk { who, from: None, ask: NetworkAsk::Change };
+        let NetworkReply::Change(change) = self.router.ask(&ask).await? else { return Err(busy()) };
+        let waits = change.filter(|change| change.moves_to.is_some());
+        waits.and_then(|change| change.seconds_left).ok_or_else(|| {
+            let message = "no change waits that moves the panel, so nobody has to go on elsewhere";
+            Refusal::new(RefusalKind::Conflict, message)
+        })
     }
 
     /// The space somebody may write to.

@@ -81,7 +81,7 @@ impl Acquainted {
     }
 
     async fn say(&self, ask: NetworkAsk) -> Option<NetworkReply> {
-        self.router.ask(&LinkAsk { who: NODE.to_owned(), ask }).await.ok()
+        self.router.ask(&LinkAsk { who: NODE.to_owned(), from: None, ask }).await.ok()
     }
 }
 

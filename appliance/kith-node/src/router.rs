@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     fn ask() -> LinkAsk {
-        LinkAsk { who: "Ada".into(), ask: NetworkAsk::DraftDiscard }
+        LinkAsk { who: "Ada".into(), from: None, ask: NetworkAsk::DraftDiscard }
     }
 
     #[tokio::test]

@@ -59,7 +59,7 @@ impl Link {
     /// Asks one question.
     pub(crate) async fn ask(&mut self, ask: NetworkAsk) -> Outcome<NetworkReply> {
         let asking = async {
-            let ask = LinkAsk { who: WHO.to_owned(), ask };
+            let ask = LinkAsk { who: WHO.to_owned(), from: None, ask };
             self.channel.send(&ask, &[]).await.map_err(lost)?;
             let (answer, _) =
                 self.channel.receive::<LinkAnswer>().await.map_err(lost)?.ok_or_else(hung_up)?;

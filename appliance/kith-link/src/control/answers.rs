@@ -1,12 +1,13 @@
 //! What people ask, and what they are answered.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use kith_core::time::Instant;
 use kith_model::network::ask::{
     Identity, LinkAnswer, LinkAsk, MAX_SETTINGS, NetworkAsk, NetworkReply, SettingsText,
 };
-use kith_model::network::change::{Finding, PastSettings};
+use kith_model::network::change::{CONFIRM_SECONDS, CONFIRM_SECONDS_MESH, Finding, PastSettings};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::settings::check::Hardware;
 
@@ -55,8 +56,8 @@ impl Control {
             self.later.push_back((id, ask, random));
             return;
         }
-        let LinkAsk { who, ask } = *ask;
-        if let Err(refusal) = self.change(now, (id, &who), ask, random) {
+        let LinkAsk { who, from, ask } = *ask;
+        if let Err(refusal) = self.change(now, (id, &who, from), ask, random) {
             self.answer(id, Err(refusal));
         }
     }
@@ -102,7 +103,7 @@ impl Control {
     fn change(
         &mut self,
         now: Instant,
-        (id, who): (AskId, &str),
+        (id, who, from): (AskId, &str, Option<IpAddr>),
         ask: NetworkAsk,
         random: [u8; 32],
     ) -> Result<(), Refusal> {
@@ -118,7 +119,8 @@ impl Control {
                 Ok(())
             }
             NetworkAsk::Apply { digest, confirm_seconds } => {
-                self.apply(now, (id, who), &digest, (confirm_seconds, random))
+                let seconds = confirm_seconds.unwrap_or_else(|| self.waits_for(from));
+                self.apply(now, (id, who), &digest, (seconds, random))
             }
             NetworkAsk::Confirm { token } => {
                 self.transaction.check(&token)?;
@@ -222,7 +224,7 @@ impl Control {
         now: Instant,
         (id, who): (AskId, &str),
         digest: &str,
-        (seconds, random): (Option<u32>, [u8; 32]),
+        (seconds, random): (u32, [u8; 32]),
     ) -> Result<(), Refusal> {
         let Some(draft) = self.drafts.get(who) else {
             return Err(Refusal::new(RefusalKind::NotFound, "there is no draft to apply"));
@@ -265,6 +267,14 @@ impl Control {
         let armed = self.transaction.begin(now, wall, proposal)?;
         self.store(Order::Arm(armed), Then::Armed { ask: id, token });
         Ok(())
+    }
+
+    /// For how many seconds a change waits whose author does not say.
+    fn waits_for(&self, from: Option<IpAddr>) -> u32 {
+        let mesh = &self.in_force.settings.mesh;
+        let of_mesh = |id| from.is_some_and(|from| crate::desire::in_mesh(id, from));
+        let over_mesh = mesh.enabled && mesh.id.as_ref().is_some_and(of_mesh);
+        if over_mesh { CONFIRM_SECONDS_MESH } else { CONFIRM_SECONDS }
     }
 
     fn review(&self, text: &str) -> kith_model::network::change::Review {

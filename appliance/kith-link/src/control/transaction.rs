@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kith_core::time::Instant;
 use kith_model::network::change::{
-    CONFIRM_SECONDS, CONFIRM_SECONDS_MOST, ChangeState, ChangeStatus, EXTEND_SECONDS,
+    CONFIRM_SECONDS_MOST, ChangeState, ChangeStatus, EXTEND_SECONDS,
 };
 use kith_model::refusal::{Refusal, RefusalKind};
 
@@ -51,7 +51,8 @@ pub(super) struct Proposal {
     pub(super) moves_to: Option<String>,
     /// The sha2-256 of its token; nothing when it needs no confirmation.
     pub(super) token: Option<String>,
-    pub(super) seconds: Option<u32>,
+    /// For how long it waits for its confirmation.
+    pub(super) seconds: u32,
 }
 
 /// A change under way.
@@ -135,7 +136,7 @@ impl Transaction {
         if let Some(waiting) = self.waiting() {
             return Err(under_way(&waiting.armed));
         }
-        let seconds = proposal.seconds.unwrap_or(CONFIRM_SECONDS).clamp(1, CONFIRM_SECONDS_MOST);
+        let seconds = proposal.seconds.clamp(1, CONFIRM_SECONDS_MOST);
         let ms = self.boot.ms(now);
         let armed = Armed {
             id: self.last.as_ref().map_or(0, |last| last.id) + 1,

@@ -1,7 +1,7 @@
 //! Addresses that are made of keys and names rather than given: the same on every start, and different
 //! from the neighbours' (RFC 4193, 3.2.2, with SHA-256 of the domain and what it is made of).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use kith_model::settings::values::{Mac, MeshId};
@@ -87,6 +87,15 @@ pub(crate) fn mesh_gateway(id: &MeshId, carrier: Mac) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::from(network | host), 32)
 }
 
+/// Whether an address, or a network's, is one of the boxes of this mesh. Who comes from a household behind
+/// another box comes with that box's.
+pub(crate) fn in_mesh(id: &MeshId, address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => mesh_ipv4_network(id).contains(&address),
+        IpAddr::V6(address) => mesh_ula(id).contains(&address),
+    }
+}
+
 /// The name of the Wi-Fi for setting a box up: it tells two boxes apart, and nothing about either.
 pub(super) fn setup_name(key: &[u8; 32]) -> String {
     let [a, b, ..] = Domain::Setup.digest(&[key]);
@@ -155,6 +164,19 @@ mod tests {
         assert!(mesh_ipv4_network(&id).contains(&mesh_gateway(&id, one).addr()));
         assert_ne!(mesh_gateway(&id, one), mesh_gateway(&id, two));
         assert_ne!(mesh_gateway(&id, one), mesh_gateway(&"hill".parse().unwrap(), one));
+    }
+
+    #[test]
+    fn boxes_of_a_mesh_are_known_by_their_addresses() {
+        let (id, key): (MeshId, _) = ("valley".parse().unwrap(), [1; 32]);
+        let of_box =
+            [IpAddr::V4(mesh_ipv4(&id, &key, 0).addr()), mesh_ipv6(&id, &key).addr().into()];
+        assert!(of_box.iter().all(|address| in_mesh(&id, *address)));
+        assert!(in_mesh(&id, mesh_ula(&id).network().into()), "a /64 is as good as its boxes");
+        let other = "hill".parse().unwrap();
+        assert!(!of_box.iter().any(|address| in_mesh(&other, *address)));
+        assert!(!in_mesh(&id, "192.168.77.20".parse().unwrap()));
+        assert!(!in_mesh(&id, "fe80::1".parse().unwrap()));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use kith_model::settings::values::InterfaceName;
 use crate::desired::{Desired, FileSpec, OnChange};
 use crate::facts::Facts;
 use crate::render::generation;
-pub(crate) use made::mesh_gateway;
+pub(crate) use made::{in_mesh, mesh_gateway};
 use scene::Scene;
 
 /// What shall be.

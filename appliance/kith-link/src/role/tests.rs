@@ -13,7 +13,7 @@ use super::run;
 
 async fn ask(state: &Path, ask: NetworkAsk) -> LinkAnswer {
     let mut channel = connect(state, SOCKET, MAX_MESSAGE).await.unwrap();
-    let question = LinkAsk { who: COMMAND_LINE.to_owned(), ask };
+    let question = LinkAsk { who: COMMAND_LINE.to_owned(), from: None, ask };
     channel.send(&question, &[]).await.unwrap();
     channel.receive::<LinkAnswer>().await.unwrap().unwrap().0
 }

@@ -48,6 +48,32 @@ fn a_change_that_is_confirmed_stays() {
 }
 
 #[test]
+fn whoever_came_over_the_mesh_has_ten_minutes_unless_they_say_otherwise() {
+    let (mut rig, _) = settled();
+    let over_mesh = rig.world.addresses("bat0").map(|net| net.network());
+    let over_mesh: Vec<std::net::IpAddr> = over_mesh.collect();
+    assert!(over_mesh.iter().any(|net| net.is_ipv4()) && over_mesh.iter().any(|net| net.is_ipv6()));
+    let elsewhere = ["192.168.77.20", "192.168.178.1", "fe80::", "2001:db8:178:a00::"];
+    let elsewhere = elsewhere.map(|text| text.parse().unwrap());
+    let mut left = |from, seconds| {
+        rig.from = from;
+        rig.apply("ada", &renamed(), seconds).unwrap();
+        let left = rig.change().unwrap().seconds_left.unwrap();
+        rig.run(Duration::from_secs(3));
+        rig.ask("ada", NetworkAsk::Revert).unwrap();
+        rig.run(Duration::from_secs(3));
+        left
+    };
+    for from in over_mesh {
+        assert_eq!(left(Some(from), None), 600, "{from}");
+        assert_eq!(left(Some(from), Some(60)), 60, "what people say counts");
+    }
+    for from in elsewhere.map(Some).into_iter().chain([None]) {
+        assert_eq!(left(from, None), 120, "{from:?}");
+    }
+}
+
+#[test]
 fn it_can_be_taken_back_at_once_and_says_why() {
     let mut rig = base();
     rig.apply("ada", &renamed(), None).unwrap();

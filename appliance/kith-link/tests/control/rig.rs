@@ -67,6 +67,8 @@ pub(crate) struct Rig {
     pub(crate) orders: Vec<Order>,
     /// Told to the supervisor.
     pub(crate) hung: Vec<String>,
+    /// From where people ask.
+    pub(crate) from: Option<std::net::IpAddr>,
     /// Whether the role hears that time passes; without that nothing is ever taken back.
     pub(crate) deaf: bool,
 }
@@ -105,6 +107,7 @@ impl Rig {
             steps: Vec::new(),
             orders: Vec::new(),
             hung: Vec::new(),
+            from: None,
             deaf: false,
         }
     }
@@ -311,7 +314,7 @@ impl Rig {
     pub(crate) fn try_ask(&mut self, who: &str, ask: NetworkAsk) -> Option<LinkAnswer> {
         self.asked += 1;
         let id = AskId(self.asked);
-        let ask = Box::new(LinkAsk { who: who.to_owned(), ask });
+        let ask = Box::new(LinkAsk { who: who.to_owned(), from: self.from, ask });
         let random = [u8::try_from(self.asked % 251).unwrap(); 32];
         self.tell(Input::Asked { id, ask, random });
         let patience = self.now + Duration::from_secs(30);
@@ -329,7 +332,7 @@ impl Rig {
     /// Asks something whose answer nobody waits for.
     pub(crate) fn ask_and_forget(&mut self, who: &str, ask: NetworkAsk) {
         self.asked += 1;
-        let ask = Box::new(LinkAsk { who: who.to_owned(), ask });
+        let ask = Box::new(LinkAsk { who: who.to_owned(), from: self.from, ask });
         self.tell(Input::Asked { id: AskId(self.asked), ask, random: [7; 32] });
     }
 

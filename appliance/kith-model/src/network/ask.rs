@@ -3,6 +3,8 @@
 //! The command line speaks this directly, so that a change can be confirmed or taken back while the node
 //! is down; the panel and the API speak it through the node.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +32,20 @@ pub const MAX_SETTINGS: usize = 128 << 10;
 pub struct LinkAsk {
     /// The account's name, or [`COMMAND_LINE`].
     pub who: String,
+    /// The address from which they reached the box, or one of their network's where no more is known;
+    /// nothing for whoever sits at it.
+    #[serde(default)]
+    pub from: Option<IpAddr>,
     /// What is asked.
     pub ask: NetworkAsk,
+}
+
+/// The address in what [`crate::command::Request::source`] says: `192.0.2.1`, or `2001:db8::/64` for an
+/// IPv6 address.
+#[must_use]
+pub fn address_of(source: &str) -> Option<IpAddr> {
+    let address = source.split_once('/').map_or(source, |(network, _)| network);
+    address.parse().ok()
 }
 
 /// What is answered.
@@ -74,7 +88,8 @@ pub enum NetworkAsk {
         /// [`Review::digest`]; anything else in the draft by now is a conflict.
         digest: String,
         /// For how many seconds to wait for the confirmation; by default
-        /// [`super::change::CONFIRM_SECONDS`].
+        /// [`super::change::CONFIRM_SECONDS`], and [`super::change::CONFIRM_SECONDS_MESH`] for who
+        /// reached the box over the mesh.
         confirm_seconds: Option<u32>,
     },
     /// Keeps the change that waits. Answers [`NetworkReply::Change`] when that is durable.
@@ -251,4 +266,17 @@ pub struct Graph {
     pub step_ms: u64,
     /// The samples, oldest first; nothing where there was none.
     pub samples: Vec<Option<f32>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_from_where_a_request_came() {
+        let of = |source: &str| address_of(source).map(|address| address.to_string());
+        assert_eq!(of("192.0.2.1").as_deref(), Some("192.0.2.1"));
+        assert_eq!(of("fd12:3456:789a::/64").as_deref(), Some("fd12:3456:789a::"));
+        assert_eq!([of("socket"), of("unknown"), of(""), of("/64")], [const { None }; 4]);
+    }
 }

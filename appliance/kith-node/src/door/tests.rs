@@ -232,3 +232,68 @@ async fn what_is_kept_for_one_is_shown_to_no_other() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_ticket_is_given_only_while_a_change_waits_that_moves_the_panel() {
+    use kith_model::network::ask::{LinkAnswer, MAX_MESSAGE, SOCKET};
+    use kith_model::network::change::{ChangeState, ChangeStatus};
+
+    let (door, ben, state) = open_with_ben().await;
+    let link = kith_role::socket::bind(state.path(), SOCKET, MAX_MESSAGE).unwrap();
+    let change = |seconds_left, moves_to: Option<&str>| ChangeStatus {
+        id: 1,
+        state: ChangeState::Applied,
+        who: "Ben".into(),
+        applied_at: None,
+        seconds_left,
+        ended_at: None,
+        words: Vec::new(),
+        reason: None,
+        moves_to: moves_to.map(str::to_owned),
+    };
+    let to = Some("http://192.168.9.1/");
+    let cases = [
+        (None, false),
+        (Some(change(Some(90), None)), false),
+        (Some(change(None, to)), false),
+        (Some(change(Some(90), to)), true),
+    ];
+    for (change, given) in cases {
+        let serving = async {
+            let mut channel = link.accept().await.unwrap();
+            let (asked, _) = channel.receive::<LinkAsk>().await.unwrap().unwrap();
+            assert_eq!((&*asked.who, asked.ask), ("Ben", NetworkAsk::Change));
+            let answer: LinkAnswer = Ok(NetworkReply::Change(change));
+            channel.send(&answer, &[]).await.unwrap();
+        };
+        let asking = ask_as(&door, &ben, Command::HandOver { seconds: 3_600 });
+        let ((), answer) = tokio::join!(serving, asking);
+        match answer {
+            Ok(Reply::HandOver(_)) => assert!(given),
+            Err(refusal) => assert!(!given && refusal.kind == RefusalKind::Conflict, "{refusal}"),
+            Ok(other) => panic!("{other:?}"),
+        }
+    }
+    let nobody = Command::HandOver { seconds: 60 };
+    let refused = ask_as(&door, &Credential::Visitor, nobody).await.unwrap_err();
+    assert_eq!(refused.kind, RefusalKind::SignIn, "and the network is not even asked");
+}
+
+#[tokio::test]
+async fn whoever_drives_the_network_hears_from_where_somebody_asks() {
+    use kith_model::network::ask::{LinkAnswer, MAX_MESSAGE, SOCKET};
+
+    let (door, ben, state) = open_with_ben().await;
+    let link = kith_role::socket::bind(state.path(), SOCKET, MAX_MESSAGE).unwrap();
+    let serving = async {
+        let mut channel = link.accept().await.unwrap();
+        let (asked, _) = channel.receive::<LinkAsk>().await.unwrap().unwrap();
+        let answer: LinkAnswer = Ok(NetworkReply::Change(None));
+        channel.send(&answer, &[]).await.unwrap();
+        asked.from
+    };
+    let asking = ask_as(&door, &ben, Command::Network(NetworkAsk::Change));
+    let (from, answer) = tokio::join!(serving, asking);
+    assert!(answer.is_ok());
+    assert_eq!(from, Some([192, 168, 77, 20].into()));
+}

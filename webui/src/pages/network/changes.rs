@@ -1,11 +1,11 @@
 //! Changes: what the draft would do, carrying it out, the countdown, keeping or undoing it, and the past.
 
-use std::iter::once;
-
 use askama::Template;
 use kith_model::command::Command;
 use kith_model::network::ask::NetworkAsk;
-use kith_model::network::change::{ChangeState, ChangeStatus, PastSettings, Review};
+use kith_model::network::change::{
+    CONFIRM_SECONDS_MESH, ChangeState, ChangeStatus, PastSettings, Review,
+};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 
@@ -192,9 +192,8 @@ impl Page {
         findings.filter(|finding| !finding.advice).count() == 0
     }
 
-    /// For how long one may want to try the change, in seconds.
+    /// For how long one may want to try the change instead of the usual time, in seconds.
     fn waits(&self) -> impl Iterator<Item = u32> {
-        use kith_model::network::change::{CONFIRM_SECONDS, CONFIRM_SECONDS_MESH};
-        once(CONFIRM_SECONDS).chain([300, CONFIRM_SECONDS_MESH])
+        [300, CONFIRM_SECONDS_MESH].into_iter()
     }
 }
