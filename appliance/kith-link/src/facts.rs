@@ -40,6 +40,9 @@ pub struct Facts {
     pub mesh_carriers: BTreeSet<Mac>,
     /// How often the mesh IPv4 address had to be made anew because somebody else has it.
     pub mesh_address_retries: u8,
+    /// Addresses of the mesh that the box must not use (yet): others are asked first whether they have
+    /// them, or have them.
+    pub mesh_held_back: BTreeSet<Ipv4Addr>,
     /// The port of the panel (TCP) and of the peers (UDP).
     pub panel_port: u16,
     /// The peers' UDP port, the one that the internet reaches.
@@ -53,6 +56,8 @@ pub struct Facts {
     /// Prefixes that were delegated before and are not any more, for two hours: devices that still use
     /// addresses made of them are told (RFC 7084, L-14).
     pub former_prefixes: Vec<Ipv6Net>,
+    /// Whether the kernel shows the firewall what bridges pass on (`br_netfilter` is loaded).
+    pub bridge_netfilter: bool,
     /// Whether what the box shows to visitors is shown to the mesh as well.
     pub visitor_pages: bool,
 }

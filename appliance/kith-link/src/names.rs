@@ -51,6 +51,13 @@ pub const DHCP_HOOK: &str = "kith-dhcp-event";
 /// taken by nobody in the kernel's or iproute2's list (`rt_protos`).
 pub const ROUTE_PROTOCOL: u8 = 84;
 
+/// The settings of `br_netfilter`, which are there while that module is loaded.
+pub const BRIDGE_NETFILTER: [&str; 3] = [
+    "bridge/bridge-nf-call-arptables",
+    "bridge/bridge-nf-call-ip6tables",
+    "bridge/bridge-nf-call-iptables",
+];
+
 /// The folder of the run when nothing else is said.
 pub const RUN: &str = "/run/kith";
 

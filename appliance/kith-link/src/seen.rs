@@ -1,6 +1,7 @@
 //! What is in the kernel, in `RUN/link` and running, as the hands have seen it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use ipnet::IpNet;
 use kith_model::daemon::{DaemonId, DaemonSeen};
@@ -33,6 +34,8 @@ pub struct Seen {
     pub radios: BTreeMap<String, Radio>,
     /// The mesh.
     pub mesh: Mesh,
+    /// Who has answered for which address in the mesh.
+    pub mesh_arp: BTreeMap<Ipv4Addr, Mac>,
     /// Devices of household and visitors.
     pub clients: Vec<Client>,
 }

@@ -39,6 +39,16 @@ fn the_ruleset_at_boot_lets_nothing_in() {
 }
 
 #[test]
+fn a_question_for_an_address_names_no_sender() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/probe.nft");
+    let probe = kith_link::render::nft::probe([10, 217, 1, 2].into());
+    if std::env::var_os("KITH_GOLDEN").is_some_and(|value| value == "write") {
+        fs::write(&path, &probe).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), probe);
+}
+
+#[test]
 fn there_is_a_case_for_every_kind_of_box() {
     assert!(cases().len() >= 14, "{}", cases().len());
 }

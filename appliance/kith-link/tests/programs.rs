@@ -75,6 +75,10 @@ fn nft_takes_every_ruleset() {
         let (fine, words) = ask("nft", &["-c", "-f", text(path)]);
         assert!(fine, "{}: {words}", path.display());
     }
+    let probe = folder.path().join("probe.nft");
+    fs::write(&probe, kith_link::render::nft::probe([10, 217, 1, 2].into())).unwrap();
+    let (fine, words) = ask("nft", &["-c", "-f", text(&probe)]);
+    assert!(fine, "probe: {words}");
     let closed = folder.path().join("closed.nft");
     fs::write(&closed, kith_link::render::nft::closed()).unwrap();
     assert!(ask("nft", &["-c", "-f", text(&closed)]).0);

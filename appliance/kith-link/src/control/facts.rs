@@ -12,9 +12,9 @@ use kith_model::settings::{Settings, Uplink};
 
 use super::Control;
 use super::uplinks::Wanted;
-use crate::desire::mesh_gateway;
+use crate::desire::{MeshAddresses, mesh_addresses, mesh_gateway};
 use crate::facts::{Facts, Offer, RadioFacts, SetupWifi};
-use crate::names::{MESH, STATION_PREFIX, on_radio};
+use crate::names::{BRIDGE_NETFILTER, MESH, STATION_PREFIX, on_radio};
 use crate::seen::SeenKind;
 
 /// How long after power-on the setup Wi-Fi is open, in milliseconds.
@@ -41,15 +41,42 @@ impl Control {
             mesh_router: way_out.as_deref().filter(|way| *way == MESH).and_then(|_| self.router()),
             way_out,
             mesh_carriers: self.mesh_carriers(),
-            mesh_address_retries: self.mesh_address_retries,
+            mesh_address_retries: self.claims.retries(),
+            mesh_held_back: self.claims.held_back(),
             panel_port: self.panel_port(),
             peer_port: self.peer_port(),
             old_lan: self.old_lan(),
             lease_storm: self.storm.on(),
             run: self.setup.run.clone(),
+            bridge_netfilter: self.seen.sysctls.contains_key(BRIDGE_NETFILTER[0]),
             former_prefixes: self.uplinks.former_prefixes(now),
             visitor_pages: self.identity.as_ref().is_some_and(|identity| identity.visitor_pages),
         }
+    }
+
+    /// The same, once it is decided which of its addresses in the mesh the box may use.
+    pub(super) fn settled_facts(&mut self, now: Instant) -> Facts {
+        let wall = self.wall_ms(now);
+        let mut wanted = self.mesh_addresses(now);
+        if self.claims.see(now, &wanted, &self.seen) {
+            wanted = self.mesh_addresses(now);
+            self.claims.see(now, &wanted, &self.seen);
+        }
+        for (address, other) in self.claims.lost() {
+            let now = wanted.own.map_or_else(String::new, |own| format!(", try {own}"));
+            self.reconcile.remember(
+                wall,
+                &format!(
+                    "give up the address {address} in the mesh, which the box {other} has{now}"
+                ),
+            );
+        }
+        self.facts(now)
+    }
+
+    fn mesh_addresses(&self, now: Instant) -> MeshAddresses {
+        let others = self.seen.mesh.gateways.iter().filter_map(|gateway| gateway.mac.parse().ok());
+        mesh_addresses(&self.target().settings, &self.facts(now), others)
     }
 
     /// The address of the household before a change of it: while that is tried, and for one lease more.

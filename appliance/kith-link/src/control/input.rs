@@ -1,6 +1,6 @@
 //! What the machine hears and what it says: facts in, orders out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use kith_core::time::UnixTime;
@@ -53,6 +53,8 @@ pub enum Outcome {
     Answers(bool),
     /// Of [`Job::ReportHung`].
     Reported,
+    /// Of [`Job::AskFor`].
+    AskedFor(Result<(), HandsError>),
 }
 
 /// Something for the hands; there is one at a time.
@@ -75,6 +77,8 @@ pub enum Job {
     Check(DaemonId),
     /// Tell the supervisor that one hangs.
     ReportHung(DaemonId),
+    /// Ask everybody in the mesh who has an address.
+    AskFor(Ipv4Addr),
 }
 
 /// Something to be done.

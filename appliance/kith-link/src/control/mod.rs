@@ -6,6 +6,7 @@
 
 mod answers;
 mod changes;
+mod claims;
 mod clients;
 mod document;
 mod drafts;
@@ -34,6 +35,7 @@ use kith_model::profile::Profile;
 use kith_model::settings::values::Passphrase;
 
 use self::changes::{OldLan, Then};
+use self::claims::Claims;
 use self::document::Document;
 use self::drafts::Drafts;
 use self::graphs::Graphs;
@@ -98,6 +100,7 @@ pub struct Control {
     uplinks: Uplinks,
     watch: Watch,
     rejoin: Rejoin,
+    claims: Claims,
     storm: Storm,
     graphs: Graphs,
     traffic: (Instant, Instant),
@@ -106,7 +109,6 @@ pub struct Control {
     desired: Desired,
     heard: Vec<Heard>,
     surveying: Vec<AskId>,
-    mesh_address_retries: u8,
     shown: NetworkStatus,
 
     job: Option<Job>,
@@ -143,6 +145,7 @@ impl Control {
             uplinks: Uplinks::default(),
             watch: Watch::default(),
             rejoin: Rejoin::default(),
+            claims: Claims::default(),
             storm: Storm::default(),
             graphs: Graphs::default(),
             traffic: (Instant::ZERO, Instant::ZERO),
@@ -150,7 +153,6 @@ impl Control {
             desired: Desired::default(),
             heard: Vec::new(),
             surveying: Vec::new(),
-            mesh_address_retries: 0,
             shown: NetworkStatus::default(),
             job: None,
             storing: None,
@@ -238,6 +240,9 @@ impl Control {
         if let Some(job) = self.watch.next(now) {
             return Some(job);
         }
+        if let Some(address) = self.claims.next(now) {
+            return Some(Job::AskFor(address));
+        }
         let known = &self.transaction.target().unwrap_or(&self.in_force).settings.dns.upstream;
         let (device, target) = self.uplinks.next(now, &self.seen, known)?;
         Some(Job::Probe { device, target })
@@ -261,6 +266,11 @@ impl Control {
             }
             (Job::Check(_), Outcome::Answers(answers)) => self.watch.answered(now, answers),
             (Job::ReportHung(_), Outcome::Reported) => {}
+            (Job::AskFor(_), Outcome::AskedFor(result)) => {
+                if let Some(at) = self.claims.asked(now, result) {
+                    self.reconcile.look_by(at);
+                }
+            }
             (job, _) => tracing::error!(?job, "the hands did something else"),
         }
     }
@@ -271,11 +281,14 @@ impl Control {
         self.watch.see(now, &seen.daemons);
         self.seen = seen;
         self.want_uplinks(now);
-        let facts = self.facts(now);
+        let facts = self.settled_facts(now);
         self.desired = desire(&self.target().settings, &self.setup.profile, &facts);
         let steps = plan(&self.desired, &self.seen);
         let again = self.look_again(now);
         self.reconcile.looked(now, steps, &self.desired, again);
+        if let Some(at) = self.claims.answered_by() {
+            self.reconcile.look_by(at.max(now));
+        }
         if self.reconcile.settled() {
             self.transaction.applied(self.reconcile.flawless());
             if self.transaction.keeps_itself() {
@@ -314,10 +327,6 @@ impl Control {
             Event::Offered { device, offer } => {
                 self.uplinks.offered(now, &device, offer);
                 self.reconcile.changed(now);
-            }
-            Event::AddressTaken => {
-                self.mesh_address_retries = self.mesh_address_retries.saturating_add(1);
-                self.reconcile.look_by(now);
             }
             // The role ends by itself then.
             Event::SupervisorGone => {}
@@ -392,6 +401,7 @@ impl Machine for Control {
             Some(self.reconcile.due()),
             self.rejoin.due(),
             self.watch.due(),
+            self.claims.due(),
             self.uplinks.due(&self.seen),
         ];
         let of_hands = of_hands.into_iter().flatten().filter(|_| self.job.is_none());

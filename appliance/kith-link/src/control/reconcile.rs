@@ -205,7 +205,8 @@ impl Reconcile {
         self.failing.insert(name, Failing { times, until: now + pause, message });
     }
 
-    fn remember(&mut self, at: u64, words: &str) {
+    /// Remembers that something was put right.
+    pub(super) fn remember(&mut self, at: u64, words: &str) {
         tracing::info!(what = words, "put right");
         self.repairs.push_front(Repair { at, what: words.to_owned() });
         self.repairs.truncate(REPAIRS);

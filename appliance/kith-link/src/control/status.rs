@@ -156,6 +156,7 @@ impl Control {
                 .to_owned(),
         });
         let wanted = self.desired.problems.iter().cloned();
+        let wanted = wanted.chain(self.claims.problems());
         wanted.chain(self.reconcile.problems()).chain(unreadable).chain(owed).collect()
     }
 }

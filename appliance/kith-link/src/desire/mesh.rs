@@ -1,11 +1,18 @@
 //! The boxes' own network: its interface, the ports that lead to other boxes, its addresses, what is said
 //! about the way to the internet.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
 use kith_model::network::status::Network;
+use kith_model::settings::Settings;
+use kith_model::settings::values::Mac;
 
 use super::made;
 use super::scene::{Scene, overlap};
 use crate::desired::{Batadv, Desired, GatewayMode, LinkKind, LinkSpec};
+use crate::facts::Facts;
 use crate::names::MESH;
 
 /// What a frame of batman-adv adds to one of Ethernet, rounded up (`BATADV_...`: at most 32 bytes and the
@@ -45,12 +52,12 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     }
     let (Some(key), Some(address)) = (scene.key, scene.mesh_ipv4()) else { return };
     let ipv6 = made::mesh_ipv6(id, key);
-    desired.addresses.insert((MESH.to_owned(), address.into()));
     desired.addresses.insert((MESH.to_owned(), ipv6.into()));
-    if shares(scene) {
-        let gateways = scene.facts.mesh_carriers.iter().map(|mac| made::mesh_gateway(id, *mac));
-        desired.addresses.extend(gateways.map(|address| (MESH.to_owned(), address.into())));
-    }
+    let gateways = scene.facts.mesh_carriers.iter().map(|mac| made::mesh_gateway(id, *mac));
+    let gateways = gateways.filter(|_| offers(scene));
+    let ours = std::iter::once(address).chain(gateways);
+    let usable = ours.filter(|address| may_use(scene, *address));
+    desired.addresses.extend(usable.map(|address| (MESH.to_owned(), address.into())));
     let guest = scene.guest.then_some(scene.settings.guest.address);
     for people in std::iter::once(scene.settings.lan.address).chain(guest) {
         if overlap(people, address) {
@@ -90,6 +97,49 @@ fn gateway(scene: &Scene<'_>) -> GatewayMode {
     }
 }
 
+/// Whether the box says that it shares: it has a way, and is found under the addresses that the others
+/// make of its carriers'.
 fn shares(scene: &Scene<'_>) -> bool {
+    let Some(id) = scene.mesh else { return false };
+    let mut found = scene.facts.mesh_carriers.iter().map(|mac| made::mesh_gateway(id, *mac));
+    offers(scene) && found.all(|address| may_use(scene, address))
+}
+
+fn offers(scene: &Scene<'_>) -> bool {
     scene.settings.mesh.share_uplink && scene.way_out().is_some()
+}
+
+fn may_use(scene: &Scene<'_>, address: Ipv4Net) -> bool {
+    !scene.facts.mesh_held_back.contains(&address.addr())
+}
+
+/// The IPv4 addresses that the box wants in the mesh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MeshAddresses {
+    /// Its own.
+    pub(crate) own: Option<Ipv4Addr>,
+    /// Those under which its way to the internet is found.
+    pub(crate) gateways: BTreeSet<Ipv4Addr>,
+    /// Those under which others' ways are found, and the gateways.
+    pub(crate) reserved: BTreeMap<Ipv4Addr, Mac>,
+}
+
+/// Which addresses the box has to ask for before it uses them; `others` share their way to the internet.
+pub(crate) fn addresses(
+    settings: &Settings,
+    facts: &Facts,
+    others: impl Iterator<Item = Mac>,
+) -> MeshAddresses {
+    let part = facts.claimed && !facts.safe_mode && settings.mesh.enabled;
+    let key = Some(&facts.node_key).filter(|key| part && **key != [0; 32]);
+    let (Some(id), Some(key)) = (&settings.mesh.id, key) else { return MeshAddresses::default() };
+    let way_out = facts.way_out.as_deref().is_some_and(|way| way != MESH);
+    let carriers = facts.mesh_carriers.iter();
+    let gateways = carriers.map(|mac| made::mesh_gateway(id, *mac).addr());
+    let others = others.filter(|mac| !facts.mesh_carriers.contains(mac));
+    MeshAddresses {
+        own: Some(made::mesh_ipv4(id, key, facts.mesh_address_retries).addr()),
+        gateways: gateways.filter(|_| settings.mesh.share_uplink && way_out).collect(),
+        reserved: others.map(|mac| (made::mesh_gateway(id, mac).addr(), mac)).collect(),
+    }
 }

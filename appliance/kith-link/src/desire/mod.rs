@@ -26,6 +26,7 @@ use crate::desired::{Desired, FileSpec, OnChange};
 use crate::facts::Facts;
 use crate::render::generation;
 pub(crate) use made::{in_mesh, mesh_gateway};
+pub(crate) use mesh::{MeshAddresses, addresses as mesh_addresses};
 use scene::Scene;
 
 /// What shall be.

@@ -3,7 +3,7 @@
 
 pub mod real;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use kith_model::daemon::DaemonId;
@@ -39,8 +39,6 @@ pub enum Event {
         /// All that it offers now; empty when the lease is lost.
         offer: Offer,
     },
-    /// Somebody else has the box's mesh address (RFC 5227).
-    AddressTaken,
     /// The supervisor is gone: the role ends.
     SupervisorGone,
 }
@@ -69,6 +67,11 @@ pub trait Hands: Send {
 
     /// Tells the supervisor that a daemon hangs.
     fn report_hung(&mut self, daemon: &DaemonId) -> impl Future<Output = ()> + Send;
+
+    /// Asks everybody in the mesh who has an address, without saying one of the box's own (RFC 5227, 2.1.1).
+    /// Who answers is seen at the next looks ([`Seen::mesh_arp`]).
+    fn ask_for(&mut self, address: Ipv4Addr)
+    -> impl Future<Output = Result<(), HandsError>> + Send;
 
     /// Waits for the next event. It may be dropped while it waits and called again, and loses nothing by
     /// that.

@@ -49,6 +49,7 @@ async fn carry_out<H: Hands>(hands: &mut H, job: Job) -> Outcome {
         Job::Survey => Outcome::Surveyed(hands.survey().await),
         Job::Probe { device, target } => Outcome::Probed(hands.probe(&device, target).await),
         Job::Check(daemon) => Outcome::Answers(hands.answers(&daemon).await),
+        Job::AskFor(address) => Outcome::AskedFor(hands.ask_for(address).await),
         Job::ReportHung(daemon) => {
             hands.report_hung(&daemon).await;
             Outcome::Reported

@@ -1,6 +1,6 @@
 //! The hands of a box that is not there.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use kith_model::daemon::DaemonId;
@@ -59,6 +59,10 @@ impl Hands for SimulatedHands {
 
     async fn report_hung(&mut self, daemon: &DaemonId) {
         self.world.replace(self.clock.now(), daemon);
+    }
+
+    async fn ask_for(&mut self, address: Ipv4Addr) -> Result<(), HandsError> {
+        self.world.ask_for(self.clock.now(), address)
     }
 
     async fn event(&mut self) -> Event {

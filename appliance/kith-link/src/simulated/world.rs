@@ -10,6 +10,7 @@ use kith_core::time::Instant;
 use kith_model::daemon::{DaemonId, Program};
 use kith_model::network::ask::Heard;
 use kith_model::profile::Profile;
+use kith_model::settings::values::Mac;
 
 use super::chance::wander;
 use super::conf;
@@ -18,6 +19,7 @@ use super::kernel::Kernel;
 use super::{air, radios};
 use crate::facts::{Delegated, Offer};
 use crate::hands::{Event, HandsError};
+use crate::names::MESH;
 use crate::seen::SeenKind;
 use crate::step::Step;
 
@@ -26,6 +28,9 @@ const RADAR: Duration = Duration::from_secs(60);
 
 /// How long a mesh or a station takes to join.
 const JOINS: Duration = Duration::from_secs(2);
+
+/// How long another box takes to say that it has an address.
+const ANSWERS: Duration = Duration::from_millis(300);
 
 /// How long a provider takes to give an address.
 const OFFERS: Duration = Duration::from_secs(2);
@@ -39,6 +44,10 @@ pub struct World {
     /// Whether somebody behind the provider's router answers.
     internet: bool,
     mesh_secret: Option<String>,
+    /// Addresses of other boxes of the mesh.
+    others: BTreeMap<Ipv4Addr, Mac>,
+    /// Addresses that were asked for in the mesh, and when they were.
+    asked: BTreeMap<Ipv4Addr, Instant>,
     kernel: Kernel,
     daemons: Daemons,
     agenda: BTreeMap<(Instant, u64), Event>,
@@ -61,6 +70,8 @@ impl World {
             plugged,
             internet: true,
             mesh_secret: None,
+            others: BTreeMap::new(),
+            asked: BTreeMap::new(),
             daemons: Daemons::default(),
             agenda: BTreeMap::new(),
             planned: 0,
@@ -74,6 +85,29 @@ impl World {
         self.daemons = Daemons::default();
         self.agenda.clear();
         self.since.clear();
+        self.asked.clear();
+    }
+
+    /// Gives another box of the mesh an address, or takes it from whoever has it.
+    pub fn set_other(&mut self, now: Instant, address: Ipv4Addr, other: Option<Mac>) {
+        match other {
+            Some(mac) => self.others.insert(address, mac),
+            None => self.others.remove(&address),
+        };
+        self.later(now, Event::Changed);
+    }
+
+    /// Asks everybody in the mesh who has an address.
+    ///
+    /// # Errors
+    /// When the box is in no mesh.
+    pub fn ask_for(&mut self, now: Instant, address: Ipv4Addr) -> Result<(), HandsError> {
+        if !self.kernel.links.contains_key(MESH) {
+            return Err(HandsError::Missing(format!("there is no interface {MESH}")));
+        }
+        self.asked.insert(address, now);
+        self.later(now + ANSWERS, Event::Changed);
+        Ok(())
     }
 
     /// Plugs a cable in or pulls it out.
@@ -259,7 +293,6 @@ impl World {
                 Event::Offered { device, offer }
             }
             Event::Changed => Event::Changed,
-            Event::AddressTaken => Event::AddressTaken,
             Event::SupervisorGone => Event::SupervisorGone,
         })
     }

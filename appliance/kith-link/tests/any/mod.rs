@@ -318,6 +318,7 @@ pub(crate) fn facts() -> impl Strategy<Value = Facts> {
             lease_storm: storm,
             visitor_pages: pages,
             former_prefixes: former,
+            bridge_netfilter: retries.is_multiple_of(2),
             ..Facts::default()
         }
     })

@@ -10,6 +10,7 @@
 
 mod bad;
 mod changes;
+mod claims;
 mod durability;
 mod lockouts;
 mod reach;

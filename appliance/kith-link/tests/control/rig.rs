@@ -65,6 +65,8 @@ pub(crate) struct Rig {
     pub(crate) steps: Vec<String>,
     /// Orders that were carried out.
     pub(crate) orders: Vec<Order>,
+    /// Addresses that the mesh was asked for.
+    pub(crate) asked_for: Vec<std::net::Ipv4Addr>,
     /// Told to the supervisor.
     pub(crate) hung: Vec<String>,
     /// From where people ask.
@@ -106,6 +108,7 @@ impl Rig {
             fault: None,
             steps: Vec::new(),
             orders: Vec::new(),
+            asked_for: Vec::new(),
             hung: Vec::new(),
             from: None,
             deaf: false,
@@ -241,6 +244,10 @@ impl Rig {
                 Outcome::Probed(self.world.probe(now, &device, target))
             }
             Job::Check(id) => Outcome::Answers(self.world.answers(now, &id)),
+            Job::AskFor(address) => {
+                self.asked_for.push(address);
+                Outcome::AskedFor(self.world.ask_for(now, address))
+            }
             Job::ReportHung(id) => {
                 self.hung.push(id.to_string());
                 self.world.replace(now, &id);

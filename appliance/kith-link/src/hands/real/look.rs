@@ -1,10 +1,12 @@
 //! Looking: from what each room sees to one picture.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use kith_model::daemon::{DaemonId, Program};
 use kith_model::network::status::{Mesh, Radio};
+use kith_model::settings::values::Mac;
 
 use super::clients::{self, Sources};
 use super::links::{Kind, Link};
@@ -43,6 +45,7 @@ impl RealHands {
             radios: air.radios(),
             mesh: self.mesh(&links, &addresses, &air).await?,
             clients: self.clients(&links, &addresses, &near, &air).await?,
+            mesh_arp: mesh_arp(&links, &near),
             links,
             addresses,
         };
@@ -154,6 +157,18 @@ impl RealHands {
             radio.radar_wait_seconds = ctrl::radar_wait(&self.files, &hostapd).await;
         }
     }
+}
+
+/// Who has answered for which address in the mesh.
+fn mesh_arp(links: &BTreeMap<String, SeenLink>, near: &[Neighbour]) -> BTreeMap<Ipv4Addr, Mac> {
+    let mesh = links.get(MESH).map(|link| link.index);
+    let there = near.iter().filter(|neighbour| Some(neighbour.device) == mesh);
+    there
+        .filter_map(|neighbour| match neighbour.ip {
+            IpAddr::V4(address) => Some((address, neighbour.mac)),
+            IpAddr::V6(_) => None,
+        })
+        .collect()
 }
 
 fn seen_link(

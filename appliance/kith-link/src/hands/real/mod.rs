@@ -13,6 +13,7 @@
 //! ```
 
 mod addresses;
+mod arp;
 mod attributes;
 mod batadv;
 mod clients;
@@ -36,7 +37,7 @@ mod watch;
 pub mod wifi;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -54,6 +55,7 @@ use self::sysctl::Sysctls;
 use self::watch::Watch;
 use self::wifi::Meters;
 use super::{Event, Hands, HandsError};
+use crate::names::MESH;
 use crate::role::Supervised;
 use crate::seen::Seen;
 use crate::step::Step;
@@ -181,6 +183,12 @@ impl Hands for RealHands {
         if let Err(error) = self.report(Report::Hung(daemon.clone())).await {
             tracing::error!(%error, "nobody hears that {daemon} hangs");
         }
+    }
+
+    async fn ask_for(&mut self, address: Ipv4Addr) -> Result<(), HandsError> {
+        let gone = || HandsError::Missing(format!("there is no interface {MESH}"));
+        let mesh = links::find(&mut self.route, MESH).await.map_err(words)?.ok_or_else(gone)?;
+        arp::ask_for(&mut self.route, mesh.index, address).await
     }
 
     async fn event(&mut self) -> Event {

@@ -10,6 +10,7 @@
 mod forward;
 mod input;
 mod nat;
+mod probe;
 mod raw;
 mod text;
 
@@ -23,6 +24,7 @@ use kith_model::settings::{Forward, Pinhole};
 use crate::names::{GUEST_BRIDGE, LAN_BRIDGE, MESH, TABLE};
 use text::{Chain, Set, table};
 
+pub use probe::probe;
 pub use text::{COMMENT_BYTES, quoted};
 
 /// All that the ruleset depends on.

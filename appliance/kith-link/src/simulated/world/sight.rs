@@ -1,19 +1,20 @@
 //! What there is to be seen: it all follows from kernel, daemons and time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use kith_core::time::{Instant, UnixTime};
 use kith_model::daemon::{DaemonId, Program};
 use kith_model::network::status::{Client, Mesh, Radio};
+use kith_model::settings::values::Mac;
 
 use super::super::chance::{roll, wander};
 use super::super::conf::{self, Bss};
 use super::super::kernel::Iface;
 use super::super::people::{self, Offered, Served};
 use super::super::{air, radios};
-use super::{JOINS, RADAR, World};
+use super::{ANSWERS, JOINS, RADAR, World};
 use crate::desired::WifiMode;
 use crate::names::{GUEST_BRIDGE, LAN_BRIDGE, MESH};
 use crate::seen::{Seen, SeenKind, SeenLink};
@@ -44,6 +45,7 @@ impl World {
             radios: [radios::LOW, radios::HIGH]
                 .map(|name| (name.to_owned(), self.radio(now, name)))
                 .into(),
+            mesh_arp: self.mesh_arp(now, in_mesh),
             mesh,
             clients: self.clients(now, wall, &links),
             links,
@@ -139,6 +141,16 @@ impl World {
             (mesh.neighbours, mesh.nodes, mesh.gateways) = Default::default();
         }
         mesh
+    }
+
+    /// Who has answered for which address. Whoever was asked for once is watched from then on, as the
+    /// kernel does with an entry of its table of neighbours.
+    fn mesh_arp(&self, now: Instant, in_mesh: bool) -> BTreeMap<Ipv4Addr, Mac> {
+        let answered = |address: &Ipv4Addr| {
+            self.asked.get(address).is_some_and(|asked| *asked + ANSWERS <= now)
+        };
+        let others = self.others.iter().filter(|(address, _)| in_mesh && answered(address));
+        others.map(|(address, mac)| (*address, *mac)).collect()
     }
 
     /// The boxes that are heard directly.
