@@ -1,7 +1,7 @@
 //! Kernel settings: paths below `/proc/sys/net/` and values.
 
 use crate::desired::{Desired, LinkKind};
-use crate::names::{GUEST_BRIDGE, LAN_BRIDGE, MESH};
+use crate::names::{BRIDGE_NETFILTER, GUEST_BRIDGE, LAN_BRIDGE, MESH};
 
 use super::scene::Scene;
 
@@ -77,6 +77,11 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
         set(format!("ipv4/conf/{MESH}/rp_filter"), "2");
         set(format!("ipv4/conf/{MESH}/send_redirects"), "0");
         set(format!("ipv6/conf/{MESH}/accept_ra"), "0");
+    }
+    // What stays within a bridge is no business of the firewall: its rules tell networks apart, and a
+    // device's frames that come twice (`br_netfilter`) break hairpins and what keeps visitors apart.
+    for path in BRIDGE_NETFILTER.iter().filter(|_| scene.facts.bridge_netfilter) {
+        set((*path).to_owned(), "0");
     }
     // What carries the mesh carries frames of batman-adv and nothing else.
     let carriers = desired.links.iter().filter(|(_, link)| {

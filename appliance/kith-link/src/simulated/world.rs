@@ -19,7 +19,7 @@ use super::kernel::Kernel;
 use super::{air, radios};
 use crate::facts::{Delegated, Offer};
 use crate::hands::{Event, HandsError};
-use crate::names::MESH;
+use crate::names::{BRIDGE_NETFILTER, MESH};
 use crate::seen::SeenKind;
 use crate::step::Step;
 
@@ -141,6 +141,19 @@ impl World {
         self.perform(now, step)?;
         self.later(now, Event::Changed);
         Ok(())
+    }
+
+    /// Loads `br_netfilter`, as programs for containers do: then bridges show the firewall what they pass on.
+    pub fn load_bridge_netfilter(&mut self) {
+        for path in BRIDGE_NETFILTER {
+            self.kernel.sysctls.insert(path.to_owned(), "1".to_owned());
+        }
+    }
+
+    /// What a kernel setting is.
+    #[must_use]
+    pub fn sysctl(&self, path: &str) -> Option<&str> {
+        self.kernel.sysctls.get(path).map(String::as_str)
     }
 
     /// Lets a daemon hang.

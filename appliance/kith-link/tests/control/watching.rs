@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kith_link::names::BRIDGE_NETFILTER;
 use kith_link::step::Step;
 use kith_model::daemon::{DaemonId, Program};
 use kith_model::network::ask::{NetworkAsk, NetworkReply};
@@ -26,6 +27,21 @@ fn what_somebody_else_changes_is_put_right_and_remembered() {
     let repairs = rig.status().repairs;
     assert_eq!(repairs.len(), 1, "{repairs:?}");
     assert_eq!(repairs[0].what, "give br-lan the address 192.168.77.1/24");
+}
+
+#[test]
+fn bridges_show_the_firewall_nothing_even_if_somebody_loads_the_module_for_it() {
+    let (mut rig, _) = settled();
+    assert_eq!(BRIDGE_NETFILTER.map(|path| rig.world.sysctl(path)), [None; 3], "nothing to set");
+    rig.world.load_bridge_netfilter();
+    assert_eq!(BRIDGE_NETFILTER.map(|path| rig.world.sysctl(path)), [Some("1"); 3]);
+    rig.run(Duration::from_secs(31));
+    assert_eq!(BRIDGE_NETFILTER.map(|path| rig.world.sysctl(path)), [Some("0"); 3]);
+    rig.run(Duration::from_secs(60));
+    rig.world.load_bridge_netfilter();
+    rig.run(Duration::from_secs(31));
+    assert_eq!(BRIDGE_NETFILTER.map(|path| rig.world.sysctl(path)), [Some("0"); 3], "drift");
+    assert!(rig.status().repairs.iter().any(|repair| repair.what.contains("bridge-nf-call")));
 }
 
 #[test]

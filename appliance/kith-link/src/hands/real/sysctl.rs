@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::hands::HandsError;
+use crate::names::BRIDGE_NETFILTER;
 
 const ROOT: &str = "/proc/sys/net";
 
@@ -38,10 +39,12 @@ impl Sysctls {
         std::fs::write(&file, value).map_err(failed)
     }
 
-    /// Those that the box has set and that are still there, with their values.
+    /// Those that the box has set and those that come with a module, with their values, as far as they are
+    /// there.
     pub(crate) fn look(&self) -> BTreeMap<String, String> {
-        let read = |path: &String| Some((path.clone(), read(&place(path).ok()?).ok()?));
-        self.ours.iter().filter_map(read).collect()
+        let read = |path: &str| Some((path.to_owned(), read(&place(path).ok()?).ok()?));
+        let ours = self.ours.iter().map(String::as_str);
+        ours.chain(BRIDGE_NETFILTER).filter_map(read).collect()
     }
 }
 
