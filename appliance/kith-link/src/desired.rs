@@ -22,6 +22,8 @@ pub struct Desired {
     pub routes: BTreeSet<RouteSpec>,
     /// Kernel settings: path below `/proc/sys/net/` and value.
     pub sysctls: BTreeMap<String, String>,
+    /// How strongly radios may send at most, in dBm; all others as strongly as they may.
+    pub powers: BTreeMap<String, u8>,
     /// The whole ruleset as one nft transaction.
     pub ruleset: String,
     /// Files by path below `RUN/link/`.

@@ -14,6 +14,7 @@ pub mod control;
 pub mod desire;
 pub mod desired;
 pub mod facts;
+pub mod flows;
 pub mod hands;
 pub mod names;
 pub mod plan;

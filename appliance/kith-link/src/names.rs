@@ -41,6 +41,13 @@ pub const LEASES: &str = "dnsmasq.leases";
 /// it is started again do not say it again.
 pub const OFFERS: &str = "offers";
 
+/// The file below `RUN/link/` in which the box notes what its firewall allows: connections that are open
+/// when something is not allowed any more are known by it.
+pub const ALLOWED: &str = "allowed";
+
+/// The file below `RUN/link/` in which the box notes how strongly it has told radios to send.
+pub const POWER: &str = "power";
+
 /// The socket below `RUN/link/` to which the hook of dhcpcd sends what was offered.
 pub const DHCP_SOCKET: &str = "dhcp-event.sock";
 

@@ -7,16 +7,18 @@
 
 mod daemons;
 mod links;
+mod power;
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
-use kith_model::network::status::Network;
+use kith_model::network::status::{Client, Network};
 
 use crate::desired::{Desired, RouteSpec};
-use crate::names;
 use crate::seen::Seen;
 use crate::step::Step;
+use crate::{flows, names};
 
 /// What to do, in this order. Nothing when all is as it shall be.
 #[must_use]
@@ -26,6 +28,7 @@ pub fn plan(desired: &Desired, seen: &Seen) -> Vec<Step> {
     if seen.ruleset.as_ref() != Some(&desired.ruleset) {
         steps.push(Step::LoadRuleset(desired.ruleset.clone()));
     }
+    steps.extend(forgotten(&scene));
     if seen.country != desired.country {
         steps.push(Step::SetCountry(desired.country.clone()));
     }
@@ -35,6 +38,7 @@ pub fn plan(desired: &Desired, seen: &Seen) -> Vec<Step> {
     steps.extend(gone.iter().map(|name| Step::RemoveLink { name: name.clone() }));
     steps.extend(links::make(&scene));
     steps.extend(sysctls(&scene));
+    steps.extend(power::set(&scene));
     steps.extend(links::switch_on(&scene));
     steps.extend(missing_addresses(&scene, &gone));
     steps.extend(routes(&scene, &gone));
@@ -61,6 +65,22 @@ impl Scene<'_> {
         };
         links::is_made(&wanted.kind) || self.seen.links.contains_key(link)
     }
+}
+
+/// Connections that are open although what allowed them is gone.
+fn forgotten(scene: &Scene<'_>) -> Option<Step> {
+    let Scene { desired, seen } = scene;
+    let now = desired.files.get(names::ALLOWED)?;
+    let addresses = |mac| {
+        let of_it = seen.clients.iter().filter(|client| client.mac == mac);
+        let all = |client: &Client| {
+            let ipv4 = client.ipv4.map(IpAddr::V4);
+            ipv4.into_iter().chain(client.ipv6.iter().map(|ipv6| IpAddr::V6(*ipv6))).collect()
+        };
+        of_it.flat_map(|client| -> Vec<IpAddr> { all(client) }).collect()
+    };
+    let over = flows::over(seen.files.get(names::ALLOWED)?, &now.content, addresses);
+    (!over.is_empty()).then_some(Step::ForgetFlows(over))
 }
 
 /// Kernel settings that differ. Those that switch forwarding come first: they set others back.

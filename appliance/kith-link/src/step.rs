@@ -1,5 +1,6 @@
 //! One thing to do to get from what is there to what shall be. A step can be repeated without harm.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ipnet::IpNet;
@@ -7,12 +8,15 @@ use kith_model::daemon::{DaemonId, DaemonWish};
 use kith_model::settings::values::Country;
 
 use crate::desired::{Batadv, FileSpec, RouteSpec, WifiMode};
+use crate::flows::Flows;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Load the whole ruleset in one transaction.
     LoadRuleset(String),
+    /// Forget connections that nobody would be let begin any more.
+    ForgetFlows(BTreeSet<Flows>),
     /// Set a kernel setting below `/proc/sys/net/`.
     SetSysctl {
         /// The path below.
@@ -22,6 +26,13 @@ pub enum Step {
     },
     /// Choose the rules that radios follow; nothing for the world domain.
     SetCountry(Option<Country>),
+    /// Let a radio send with so much power at most.
+    SetPower {
+        /// The radio.
+        radio: String,
+        /// In dBm; nothing for as much as it may.
+        dbm: Option<u8>,
+    },
     /// Write a file below `RUN/link/`.
     WriteFile {
         /// The path below.
@@ -124,6 +135,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LoadRuleset(_) => write!(f, "load the firewall"),
+            Self::ForgetFlows(_) => write!(f, "forget connections that are not allowed any more"),
+            Self::SetPower { radio, dbm: Some(dbm) } => {
+                write!(f, "let {radio} send with {dbm} dBm at most")
+            }
+            Self::SetPower { radio, dbm: None } => write!(f, "let {radio} send as it may"),
             Self::SetSysctl { path, value } => write!(f, "set net/{path} to {value}"),
             Self::SetCountry(Some(country)) => write!(f, "use the radio rules of {country}"),
             Self::SetCountry(None) => write!(f, "use the radio rules of the world domain"),

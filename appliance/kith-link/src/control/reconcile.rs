@@ -243,6 +243,8 @@ fn name(step: &Step) -> String {
             format!("{step}\n{}", wishes.collect::<Vec<_>>().join(" "))
         }
         Step::LoadRuleset(_)
+        | Step::ForgetFlows(_)
+        | Step::SetPower { .. }
         | Step::SetSysctl { .. }
         | Step::SetCountry(_)
         | Step::WriteFile { .. }

@@ -7,12 +7,14 @@ use kith_model::settings::Protocol;
 use super::lan;
 use super::scene::Scene;
 use crate::desired::Desired;
-use crate::names::MESH;
+use crate::flows;
+use crate::names::{ALLOWED, MESH};
 use crate::render::nft::{self, Guest, Mesh, Rules, Uplink, WayOut};
 
 pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     let rules = rules(scene, desired);
     desired.ruleset = nft::ruleset(&rules);
+    desired.noticed(ALLOWED, flows::allowed(&rules, scene.visitors.all()));
 }
 
 fn rules(scene: &Scene<'_>, desired: &mut Desired) -> Rules {

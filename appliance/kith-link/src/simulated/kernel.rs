@@ -8,6 +8,7 @@ use kith_model::settings::values::{Country, Mac};
 
 use super::radios;
 use crate::desired::{Batadv, GatewayMode, RouteSpec, WifiMode};
+use crate::flows::Flows;
 use crate::hands::HandsError;
 use crate::seen::SeenKind;
 use crate::step::Step;
@@ -35,6 +36,10 @@ pub(super) struct Kernel {
     pub(super) routes: BTreeSet<RouteSpec>,
     pub(super) sysctls: BTreeMap<String, String>,
     pub(super) ruleset: Option<String>,
+    /// How strongly radios were told to send, in dBm.
+    pub(super) powers: BTreeMap<String, u8>,
+    /// Connections that were forgotten.
+    pub(super) forgotten: Vec<Flows>,
     next: u32,
 }
 
@@ -48,6 +53,8 @@ impl Kernel {
             routes: BTreeSet::new(),
             sysctls: BTreeMap::new(),
             ruleset: None,
+            powers: BTreeMap::new(),
+            forgotten: Vec::new(),
             next: 2,
         };
         for port in ports {
@@ -79,6 +86,13 @@ impl Kernel {
             Step::LoadRuleset(text) => self.ruleset = Some(text.clone()),
             Step::SetSysctl { path, value } => {
                 self.sysctls.insert(path.clone(), value.clone());
+            }
+            Step::ForgetFlows(flows) => self.forgotten.extend(flows.iter().copied()),
+            Step::SetPower { radio, dbm: Some(dbm) } => {
+                self.powers.insert(radio.clone(), *dbm);
+            }
+            Step::SetPower { radio, dbm: None } => {
+                self.powers.remove(radio);
             }
             Step::SetCountry(country) => self.country.clone_from(country),
             Step::AddBridge { name } => self.make(name, SeenKind::Bridge)?,

@@ -18,6 +18,7 @@ use super::daemons::{BEGINS, Daemons};
 use super::kernel::Kernel;
 use super::{air, radios};
 use crate::facts::{Delegated, Offer};
+use crate::flows::Flows;
 use crate::hands::{Event, HandsError};
 use crate::names::{BRIDGE_NETFILTER, MESH};
 use crate::seen::SeenKind;
@@ -156,6 +157,12 @@ impl World {
         self.kernel.sysctls.get(path).map(String::as_str)
     }
 
+    /// Connections that the kernel was told to forget.
+    #[must_use]
+    pub fn forgotten(&self) -> &[Flows] {
+        &self.kernel.forgotten
+    }
+
     /// Lets a daemon hang.
     pub fn hang(&mut self, id: &DaemonId) {
         if let Some(daemon) = self.daemons.running.get_mut(id) {
@@ -205,6 +212,8 @@ impl World {
                 self.later(now + JOINS, Event::Changed);
             }
             Step::LoadRuleset(_)
+            | Step::ForgetFlows(_)
+            | Step::SetPower { .. }
             | Step::SetSysctl { .. }
             | Step::SetCountry(_)
             | Step::AddBridge { .. }

@@ -9,6 +9,7 @@
 )]
 
 mod bad;
+mod carried_out;
 mod changes;
 mod claims;
 mod durability;

@@ -81,6 +81,7 @@ impl World {
                 }
                 self.seen.sysctls.insert(path.clone(), value.clone());
             }
+            Step::ForgetFlows(_) | Step::SetPower { .. } => {}
             Step::SetCountry(country) => self.seen.country = country.clone(),
             Step::WriteFile { path, file } => {
                 self.seen.files.insert(path.clone(), file.content.clone());

@@ -311,6 +311,7 @@ fn steps(desired: &Desired) -> Vec<Step> {
     let mut steps = plan(desired, &bare);
     steps.retain(|step| match step {
         Step::LoadRuleset(_)
+        | Step::ForgetFlows(_)
         | Step::SetSysctl { .. }
         | Step::AddBridge { .. }
         | Step::SetMtu { .. }
@@ -320,6 +321,7 @@ fn steps(desired: &Desired) -> Vec<Step> {
         | Step::AddAddress { .. }
         | Step::AddRoute(_) => true,
         Step::SetCountry(_)
+        | Step::SetPower { .. }
         | Step::WriteFile { .. }
         | Step::RemoveFile { .. }
         | Step::AddBatadv { .. }

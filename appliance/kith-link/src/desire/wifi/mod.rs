@@ -2,6 +2,7 @@
 
 mod channel;
 mod networks;
+mod power;
 
 use kith_model::daemon::Program;
 use kith_model::network::status::Network as Zone;
@@ -38,6 +39,7 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
     for radio in &radios {
         if let Some((device, wifi)) = &radio.station {
             station(scene, radio, device, wifi, desired);
+            power::limit(radio, None, desired);
         } else if radio.mesh || !radio.networks.is_empty() {
             let task = Task {
                 name: radio.name.as_str(),
@@ -49,9 +51,11 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
             if let Some(channel) = channel::choose(task, &mut desired.problems) {
                 mesh_point(scene, radio, channel, desired);
                 access_points(scene, radio, channel, desired);
+                power::limit(radio, Some(channel.number), desired);
             }
         }
     }
+    power::note(desired);
 }
 
 /// The radios that are on.

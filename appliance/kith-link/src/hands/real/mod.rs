@@ -17,6 +17,7 @@ mod arp;
 mod attributes;
 mod batadv;
 mod clients;
+mod conntrack;
 mod ctrl;
 pub mod dhcpcd;
 mod dns;

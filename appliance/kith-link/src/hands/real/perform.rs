@@ -5,7 +5,7 @@ use kith_model::role::Report;
 
 use super::links::{self, Kind, Link};
 use super::netlink::NetlinkError;
-use super::{RealHands, addresses, batadv, ctrl, routes, wifi, words};
+use super::{RealHands, addresses, batadv, conntrack, ctrl, routes, wifi, words};
 use crate::desired::{Batadv, RouteSpec};
 use crate::hands::HandsError;
 use crate::step::Step;
@@ -19,6 +19,8 @@ impl RealHands {
             Step::SetCountry(country) => {
                 wifi::set_country(&mut self.generic, country.as_ref()).await
             }
+            Step::ForgetFlows(flows) => conntrack::forget(flows).await,
+            Step::SetPower { radio, dbm } => wifi::set_power(&mut self.generic, radio, *dbm).await,
             Step::WriteFile { path, file } => self.files.write(path, file),
             Step::RemoveFile { path } => self.files.remove(path),
             Step::AddBridge { name } => {

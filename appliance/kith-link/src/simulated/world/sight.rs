@@ -192,7 +192,8 @@ impl World {
                 radio.channel = Some(channel);
                 radio.frequency_mhz = Some(radios::frequency(channel));
                 radio.width_mhz = Some(20);
-                radio.power_dbm = Some(20);
+                let told = self.kernel.powers.get(name).map_or(20, |dbm| 20.min(*dbm));
+                radio.power_dbm = i8::try_from(told).ok();
                 radio.busy_percent = u8::try_from(busy).ok();
             }
         }

@@ -3,6 +3,7 @@
 /// `NL80211_CMD_*`.
 pub(super) mod command {
     pub(in super::super) const GET_WIPHY: u8 = 1;
+    pub(in super::super) const SET_WIPHY: u8 = 2;
     pub(in super::super) const GET_INTERFACE: u8 = 5;
     pub(in super::super) const NEW_INTERFACE: u8 = 7;
     pub(in super::super) const DEL_INTERFACE: u8 = 8;
@@ -33,6 +34,7 @@ pub(super) mod attribute {
     pub(in super::super) const BSS: u16 = 47;
     pub(in super::super) const CIPHER_SUITES: u16 = 57;
     pub(in super::super) const SURVEY_INFO: u16 = 84;
+    pub(in super::super) const WIPHY_TX_POWER_SETTING: u16 = 97;
     pub(in super::super) const WIPHY_TX_POWER_LEVEL: u16 = 98;
     pub(in super::super) const INTERFACE_COMBINATIONS: u16 = 120;
     pub(in super::super) const FEATURE_FLAGS: u16 = 143;

@@ -2,7 +2,7 @@
 //!
 //! The messages are read here, attribute by attribute, and not with the crate wl-nl80211: of version 0.8
 //! the whole answer about a network is lost when one of its elements is odd (a country of one byte), which
-//! any neighbour can send; and it has no request for the country. Twelve commands are used.
+//! any neighbour can send; and it has no request for the country. Thirteen commands are used.
 
 pub mod advice;
 mod constants;
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use kith_model::network::ask::Heard;
 use kith_model::network::status::Radio;
 use kith_model::settings::values::{Country, InterfaceName, Mac};
+use nix::errno::Errno;
 
 use super::generic::{Family, Generic};
 use super::netlink::{Netlink, NetlinkError};
@@ -172,6 +173,25 @@ pub(crate) async fn set_country(
     Err(HandsError::Refused(format!(
         "the kernel did not take the radio rules of {name}: is regulatory.db there (package wireless-regdb)?"
     )))
+}
+
+/// Lets a radio send with so many dBm at most, or with as much as it may.
+pub(crate) async fn set_power(
+    generic: &mut Generic,
+    radio: &str,
+    dbm: Option<u8>,
+) -> Result<(), HandsError> {
+    let family = needed(generic).await?;
+    let radios = wiphy::list(generic, &family).await.map_err(words)?;
+    let gone = || HandsError::Missing(format!("there is no radio {radio}: is it plugged in?"));
+    let index = radios.iter().find(|r| r.name == radio).ok_or_else(gone)?.index;
+    match wiphy::set_power(generic, &family, index, dbm).await {
+        Err(error) if error.is(&[Errno::EOPNOTSUPP]) => Err(HandsError::Refused(format!(
+            "the driver of {radio} does not let its power be set: take radio.{radio}.power_dbm out"
+        ))),
+        Err(error) => Err(words(error)),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Listens for networks on all radios, one after another.

@@ -37,6 +37,10 @@ const FEATURE_SAE: u32 = 1 << 5;
 const EXT_FEATURE_SAE_OFFLOAD: usize = 38;
 const EXT_FEATURE_SAE_OFFLOAD_AP: usize = 51;
 
+/// `enum nl80211_tx_power_setting`.
+const TX_POWER_AUTOMATIC: u32 = 0;
+const TX_POWER_LIMITED: u32 = 1;
+
 /// BIP-CMAC-128 (IEEE 802.11, table 9-188): what protects management frames.
 const CIPHER_BIP_CMAC_128: u32 = 0x000f_ac06;
 
@@ -57,6 +61,28 @@ pub(crate) async fn list(
     let asked = Writer::default().flag(attribute::SPLIT_WIPHY_DUMP);
     let messages = generic.dump(family, command::GET_WIPHY, asked).await?;
     Ok(gather(&messages))
+}
+
+/// Lets a radio send with so many dBm at most on all its interfaces, or with as much as it may
+/// (`NL80211_CMD_SET_WIPHY`).
+pub(crate) async fn set_power(
+    generic: &mut Generic,
+    family: &Family,
+    index: u32,
+    dbm: Option<u8>,
+) -> Result<(), NetlinkError> {
+    generic.call(family, command::SET_WIPHY, power(index, dbm)).await.map(drop)
+}
+
+/// In hundredths of a dBm.
+fn power(index: u32, dbm: Option<u8>) -> Writer {
+    let asked = Writer::default().u32(attribute::WIPHY, index);
+    match dbm {
+        Some(dbm) => asked
+            .u32(attribute::WIPHY_TX_POWER_SETTING, TX_POWER_LIMITED)
+            .u32(attribute::WIPHY_TX_POWER_LEVEL, u32::from(dbm) * 100),
+        None => asked.u32(attribute::WIPHY_TX_POWER_SETTING, TX_POWER_AUTOMATIC),
+    }
 }
 
 /// What messages say of a radio, put together.
@@ -304,6 +330,17 @@ mod tests {
     fn a_radio_without_these_modes_cannot() {
         let can = radio(&[iftype::STATION], None);
         assert!(can.station && !can.access_point && !can.mesh_point && can.access_points == 0);
+    }
+
+    #[test]
+    fn power_is_told_in_hundredths_of_a_dbm() {
+        let bytes = power(3, Some(17)).done();
+        let read = Attributes::new(&bytes);
+        assert_eq!(read.get(attribute::WIPHY).and_then(|a| a.u32()), Some(3));
+        assert_eq!(read.get(attribute::WIPHY_TX_POWER_SETTING).and_then(|a| a.u32()), Some(1));
+        assert_eq!(read.get(attribute::WIPHY_TX_POWER_LEVEL).and_then(|a| a.i32()), Some(1_700));
+        let bytes = power(3, None).done();
+        assert_eq!(Attributes::new(&bytes).get(attribute::WIPHY_TX_POWER_LEVEL), None);
     }
 
     #[test]
