@@ -330,6 +330,7 @@ pub(crate) fn profile() -> Profile {
         device: device.parse().unwrap(),
         label: device.parse().unwrap(),
         role,
+        found_by: None,
     };
     Profile {
         name: "any".into(),
@@ -337,6 +338,6 @@ pub(crate) fn profile() -> Profile {
         port: vec![port("eth0", PortRole::Wan), port("eth1", PortRole::Lan)],
         other_ports_lan: true,
         memory_mb: 512,
-        simulated: false,
+        ..Profile::default()
     }
 }
