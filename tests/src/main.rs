@@ -14,7 +14,8 @@ use kith_tests::lab::{self, Wishes};
 
 const USAGE: &str = "usage: kith-tests LAB [SCENARIO] [--seed N] [--short] [--must]
 labs: netns [cut-cable|strangers], avahi, ipfs, browser [scripts|no-scripts],
-      hands [kernel|offers], router [matrix|nat|ipv6|controls|houses|scan], hostile [wire|passphrases|disk], figures [GROUP], vm [radio|hands|boxes]
+      hands [kernel|offers], router [matrix|nat|ipv6|controls|houses|scan], hostile [wire|passphrases|disk],
+      house [clients|rate|ipv6|wire|storm|lockouts], figures [GROUP], vm [radio|hands|boxes]
 vm-kernel fetches what the vm needs from Debian, and no more";
 /// The lab itself broke down.
 const BROKE: u8 = 125;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         "hands" => lab::hands::run(&wishes),
         "hostile" => lab::hostile::run(&wishes),
         "router" => lab::router::run(&wishes),
+        "house" => lab::house::run(&wishes),
         "figures" => figures::run(&wishes),
         _ => {
             eprintln!("{USAGE}");

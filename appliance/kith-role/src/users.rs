@@ -43,9 +43,32 @@ pub fn guests_of_link() -> Option<Guests<'static>> {
     is_link.then_some(Guests { group: SHARED, users: &[NODE] })
 }
 
+/// Whether root is root only of a user namespace (user_namespaces(7)) here, and not of the machine. When the
+/// kernel does not say, it is of the machine.
+#[must_use]
+pub fn in_namespace() -> bool {
+    std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_everybody(&map))
+}
+
+/// Whether a map of users (first inside, first outside, how many) leaves everybody who they are.
+fn is_everybody(map: &str) -> bool {
+    let words: Vec<&str> = map.split_whitespace().collect();
+    // Unsigned 32-bit numbers but for the last, which is nobody.
+    matches!(*words, ["0", "0", "4294967295"] | [])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_map_that_changes_somebody_is_a_namespace() {
+        assert!(is_everybody("         0          0 4294967295\n"));
+        assert!(is_everybody(""), "a namespace that nobody is in yet");
+        for map in ["0 0 1", "0 1000 1", "0 100000 65536", "0 0 1000\n1000 1001 5"] {
+            assert!(!is_everybody(map), "{map}");
+        }
+    }
 
     #[test]
     fn nobody_is_somebody_else() {

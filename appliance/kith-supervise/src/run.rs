@@ -12,6 +12,7 @@ use std::sync::Arc;
 use kith_model::daemon::DaemonSeen;
 use kith_model::role::{Mode, Spawned, Supervision};
 use kith_role::clock::SystemClock;
+use kith_role::users;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -43,7 +44,8 @@ pub struct Options {
     pub listen: Option<SocketAddr>,
     /// What the roles are told; `run` and `safe_mode` are filled in.
     pub spawned: Spawned,
-    /// For labs only: on an appliance, roles and daemons stay who the supervisor is.
+    /// For labs only: on an appliance, roles and daemons stay who the supervisor is, and what belongs to the
+    /// whole machine (control groups, watchdog) is left alone. Refused outside of a user namespace.
     pub keep_privileges: bool,
     /// Daemons run on when the box is asked to stop.
     pub keep_daemons: bool,
@@ -63,6 +65,12 @@ pub enum SuperviseError {
     /// Only root can look after a machine's network.
     #[error("the profile appliance needs root: it becomes other users and looks after the network")]
     NotRoot,
+    /// Roles shall keep privileges over the whole machine.
+    #[error(
+        "--no-privilege-drop is for labs in a user namespace (unshare -Urnm), and this is not one: roles \
+         would stay root of this machine; leave it out"
+    )]
+    NotALab,
     /// The run directory has a name that is no text.
     #[error("{} is not a name in UTF-8: choose another directory with --run", .0.display())]
     RunName(PathBuf),
@@ -127,6 +135,12 @@ impl Supervisor {
         let appliance = spawned.mode == Mode::Appliance;
         if appliance && !nix::unistd::geteuid().is_root() {
             return Err(SuperviseError::NotRoot);
+        }
+        if appliance && options.keep_privileges {
+            if !users::in_namespace() {
+                return Err(SuperviseError::NotALab);
+            }
+            tracing::warn!("a lab: roles and daemons stay root of this namespace");
         }
         let drop = appliance && !options.keep_privileges;
         state::create(&state)?;
@@ -198,7 +212,8 @@ impl Supervisor {
         }
         let centre = Centre { roles, heard, stops, stop, keeper, announced: None, announce };
         let desk = status::Desk { board: status.clone(), logs: self.logs.clone(), safe_mode };
-        let mut watchdog = if appliance { Watchdog::open() } else { None };
+        // A lab's box is not the machine, which shall not start anew because of it.
+        let mut watchdog = if appliance && self.drop { Watchdog::open() } else { None };
         let result = tokio::select! {
             result = centre.run(self.keep_daemons) => result,
             never = status::serve(&self.state, self.drop, desk) => match never {},
@@ -229,7 +244,11 @@ impl Supervisor {
         seen: watch::Sender<Arc<[DaemonSeen]>>,
         board: &watch::Sender<Supervision>,
     ) -> (mpsc::Sender<Ask>, JoinSet<()>) {
-        let cgroups = Cgroups::open();
+        let cgroups = if self.drop {
+            Cgroups::open()
+        } else {
+            Err("a lab leaves the machine's control groups alone".to_owned())
+        };
         board.send_modify(|board| board.notes = notes(&cgroups, self.drop));
         for note in &board.borrow().notes {
             tracing::warn!(note, "not as protected as it could be");

@@ -10,6 +10,7 @@ pub mod avahi;
 pub mod browser;
 pub mod hands;
 pub mod hostile;
+pub mod house;
 pub mod http;
 pub mod ipfs;
 pub mod namespace;

@@ -4,10 +4,13 @@
 //! No delay and no loss here: the kernel of a container often lacks netem. Those belong to the
 //! simulated world.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Output};
+use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::sched::{CloneFlags, setns};
 
 const INSIDE: &str = "KITH_LAB_INSIDE";
 
@@ -124,6 +127,54 @@ impl Namespace {
     fn port(&self) -> String {
         format!("{}-port", self.name)
     }
+}
+
+/// Runs `work` in a thread whose network is the namespace `name`.
+///
+/// A socket belongs for ever to the network of the thread that made it, so one program has sockets in many.
+///
+/// # Errors
+/// When there is no such namespace, or `work` fails.
+pub fn inside<T: Send>(name: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let entered = || {
+        let path = format!("/run/netns/{name}");
+        let namespace = File::open(&path).with_context(|| format!("open {path}"))?;
+        setns(namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter {name}"))?;
+        work()
+    };
+    thread::scope(|scope| scope.spawn(entered).join())
+        .map_err(|_| anyhow!("the thread in {name} came to an end by itself"))?
+}
+
+/// Makes a network namespace in which addresses can be used at once.
+///
+/// # Errors
+/// When `ip` refuses.
+pub fn make(name: &str) -> Result<()> {
+    call("ip", &["netns", "add", name])?;
+    call("ip", &["-n", name, "link", "set", "lo", "up"])?;
+    // Nobody else has these addresses, so nobody is asked for a second (RFC 4862, 5.4).
+    set(name, "ipv6/conf/default/accept_dad", "0")
+}
+
+/// Sets a kernel setting below `/proc/sys/net/` there.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn set(name: &str, path: &str, value: &str) -> Result<()> {
+    let file = format!("/proc/sys/net/{path}");
+    inside(name, || std::fs::write(&file, value).with_context(|| format!("set {path} to {value}")))
+}
+
+/// The value of a kernel setting there.
+///
+/// # Errors
+/// When there is none.
+pub fn get(name: &str, path: &str) -> Result<String> {
+    let file = format!("/proc/sys/net/{path}");
+    let value =
+        inside(name, || std::fs::read_to_string(&file).with_context(|| format!("read {file}")))?;
+    Ok(value.trim().to_owned())
 }
 
 /// Runs a program to its end.

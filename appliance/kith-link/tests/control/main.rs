@@ -9,6 +9,7 @@
 )]
 
 mod bad;
+mod by_hand;
 mod carried_out;
 mod changes;
 mod claims;

@@ -15,6 +15,11 @@ use crate::{link, show};
 /// How often a change that waits is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How often a change that keeps itself is looked at, and how often at most: all of it is tried within
+/// seconds.
+const GLANCE: Duration = Duration::from_millis(100);
+const GLANCES: u32 = 200;
+
 /// How long the box may be away while it carries a change out or takes it back.
 const AWAY: u32 = 60;
 
@@ -68,6 +73,8 @@ impl Apply {
         if let Some(token) = &token {
             link::keep_token(&desk.state, token)?;
         }
+        // Only what holds is said to, and only then is there something to begin the next change with.
+        let change = if token.is_none() { keeps_itself(desk, change).await? } else { change };
         if desk.json {
             show::print_json(&serde_json::json!({ "change": change, "token": token }))?;
         } else {
@@ -77,8 +84,33 @@ impl Apply {
     }
 }
 
+/// Waits until a change that needs nobody's confirmation is kept, but not for ever: one that does not work is
+/// taken back at its deadline.
+async fn keeps_itself(desk: &Desk, mut change: ChangeStatus) -> Outcome<ChangeStatus> {
+    for _ in 0..GLANCES {
+        match change.state {
+            ChangeState::Confirmed => break,
+            ChangeState::Reverted => return Err(Failure::reverted(change.reason.as_deref())),
+            ChangeState::Armed | ChangeState::Applied => tokio::time::sleep(GLANCE).await,
+        }
+        // While the household's network changes nobody may answer.
+        let Ok(mut link) = desk.link().await else { continue };
+        let seen = link.change(NetworkAsk::Change).await?;
+        change = seen.filter(|seen| seen.id == change.id).unwrap_or(change);
+    }
+    Ok(change)
+}
+
 fn next(change: &ChangeStatus, token: Option<&str>) -> String {
-    let Some(token) = token else { return "Applied and kept.\n".to_owned() };
+    let Some(token) = token else {
+        return match change.state {
+            ChangeState::Confirmed => "Applied and kept.\n",
+            ChangeState::Armed | ChangeState::Applied | ChangeState::Reverted => {
+                "Applied, and kept as soon as all of it works: kith network says what does not yet.\n"
+            }
+        }
+        .to_owned();
+    };
     let left = change.seconds_left.unwrap_or_default();
     let moved = change
         .moves_to
@@ -139,7 +171,7 @@ mod tests {
             seconds_left: Some(120),
             ended_at: None,
             words: Vec::new(),
-            reason: Some("nobody confirmed it".to_owned()),
+            reason: Some("nobody confirmed it".into()),
             moves_to: Some("http://192.168.9.1/".to_owned()),
         }
     }
@@ -166,5 +198,7 @@ mod tests {
             "{text}"
         );
         assert_eq!(next(&change(ChangeState::Confirmed), None), "Applied and kept.\n");
+        let text = next(&change(ChangeState::Applied), None);
+        assert!(text.starts_with("Applied, and kept as soon as"), "{text}");
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Run {
     /// Daemons run on when the box is stopped, and are found again by the next start
     #[arg(long)]
     keep_daemons: bool,
-    /// For labs only: on an appliance, roles and daemons stay root
+    /// For labs in a user namespace only, and refused elsewhere: on an appliance, roles and daemons stay root
     #[arg(long, hide = true)]
     no_privilege_drop: bool,
     /// For crash tests only: do not synchronise files

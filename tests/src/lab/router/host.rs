@@ -1,24 +1,19 @@
 //! A network of its own with somebody in it who sends whatever there is to send, and sees all that arrives.
-//!
-//! A socket belongs for ever to the network of the thread that made it, so one program has sockets in all
-//! of them.
 
-use std::fs::File;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
-use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, SockaddrIn6,
     recvfrom, sendto, setsockopt, socket, sockopt,
 };
 
 use super::packet::Arrived;
-use crate::lab::namespace::call;
+pub(super) use crate::lab::namespace::{get, inside, make, set};
 
 /// `PACKET_OUTGOING` (linux/if_packet.h): a copy of what the host itself has sent.
 const OUTGOING: u8 = 4;
@@ -63,52 +58,6 @@ impl Who {
             Self::Wan => "wan",
         }
     }
-}
-
-/// Runs `work` in a thread whose network is the namespace `name`.
-///
-/// # Errors
-/// When there is no such namespace, or `work` fails.
-pub(super) fn inside<T: Send>(name: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    let entered = || {
-        let path = format!("/run/netns/{name}");
-        let namespace = File::open(&path).with_context(|| format!("open {path}"))?;
-        setns(namespace, CloneFlags::CLONE_NEWNET).with_context(|| format!("enter {name}"))?;
-        work()
-    };
-    thread::scope(|scope| scope.spawn(entered).join())
-        .map_err(|_| anyhow!("the thread in {name} came to an end by itself"))?
-}
-
-/// Makes a network namespace in which addresses can be used at once.
-///
-/// # Errors
-/// When `ip` refuses.
-pub(super) fn make(name: &str) -> Result<()> {
-    call("ip", &["netns", "add", name])?;
-    call("ip", &["-n", name, "link", "set", "lo", "up"])?;
-    // Nobody else has these addresses, so nobody is asked for a second (RFC 4862, 5.4).
-    set(name, "ipv6/conf/default/accept_dad", "0")
-}
-
-/// Sets a kernel setting below `/proc/sys/net/` there.
-///
-/// # Errors
-/// When the kernel refuses.
-pub(super) fn set(name: &str, path: &str, value: &str) -> Result<()> {
-    let file = format!("/proc/sys/net/{path}");
-    inside(name, || std::fs::write(&file, value).with_context(|| format!("set {path} to {value}")))
-}
-
-/// The value of a kernel setting there.
-///
-/// # Errors
-/// When there is none.
-pub(super) fn get(name: &str, path: &str) -> Result<String> {
-    let file = format!("/proc/sys/net/{path}");
-    let value =
-        inside(name, || std::fs::read_to_string(&file).with_context(|| format!("read {file}")))?;
-    Ok(value.trim().to_owned())
 }
 
 /// Sockets in a host's network.
