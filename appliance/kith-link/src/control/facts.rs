@@ -10,8 +10,8 @@ use kith_model::profile::{PortRole, Profile};
 use kith_model::settings::values::Mac;
 use kith_model::settings::{Settings, Uplink};
 
-use super::Control;
 use super::uplinks::Wanted;
+use super::{Control, Printed};
 use crate::desire::{MeshAddresses, mesh_addresses, mesh_gateway};
 use crate::facts::{Facts, Offer, RadioFacts, SetupWifi};
 use crate::names::{BRIDGE_NETFILTER, MESH, STATION_PREFIX, on_radio};
@@ -32,9 +32,7 @@ impl Control {
             host_name: self.host_name().to_owned(),
             claimed: self.claimed(),
             safe_mode: self.safe_mode().is_some(),
-            setup_wifi: self
-                .setup_wifi_open(now)
-                .then(|| SetupWifi { passphrase: self.setup.printed.clone() }),
+            setup_wifi: self.setup_wifi(now),
             ports: self.ports(),
             radios: self.radios(),
             offers: self.uplinks.offers(),
@@ -139,9 +137,10 @@ impl Control {
         self.identity.as_ref().map_or("kith", |identity| &*identity.host_name)
     }
 
-    /// Whether somebody owns the box. Settings that were put in force show it as well.
+    /// Whether somebody owns the box. Settings that were put in force show it as well; those of a fresh box
+    /// say nothing but their version.
     pub(super) fn claimed(&self) -> bool {
-        let had_settings = !self.in_force.text.is_empty();
+        let had_settings = self.in_force.settings != Settings::default();
         self.identity.as_ref().map_or(had_settings, |identity| identity.claimed)
     }
 
@@ -151,6 +150,19 @@ impl Control {
 
     pub(super) fn peer_port(&self) -> u16 {
         self.identity.as_ref().map_or(PORT, |identity| identity.peer_port)
+    }
+
+    /// The Wi-Fi for setting up, while there is one: for the first minutes of a box that nobody owns, and in
+    /// safe mode.
+    fn setup_wifi(&self, now: Instant) -> Option<SetupWifi> {
+        if !self.setup_wifi_open(now) && self.safe_mode().is_none() {
+            return None;
+        }
+        match &self.setup.printed {
+            Printed::None => Some(SetupWifi { passphrase: None }),
+            Printed::Secret(secret) => Some(SetupWifi { passphrase: Some(secret.clone()) }),
+            Printed::Unusable(_) => None,
+        }
     }
 
     fn setup_wifi_open(&self, now: Instant) -> bool {

@@ -71,8 +71,21 @@ pub struct Setup {
     pub offers: BTreeMap<String, Offer>,
     /// The boot that this is.
     pub boot: Boot,
-    /// The secret of the setup Wi-Fi that is printed on the box, if any.
-    pub printed: Option<Passphrase>,
+    /// The secret of the setup Wi-Fi that is printed for the box.
+    pub printed: Printed,
+}
+
+/// The secret of the setup Wi-Fi that is printed for a box.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Printed {
+    /// There is none: then that Wi-Fi is open.
+    #[default]
+    None,
+    /// This one.
+    Secret(Passphrase),
+    /// There is one that cannot be used, and why: then there is no such Wi-Fi, since whoever flashed the box
+    /// did not want an open one.
+    Unusable(String),
 }
 
 /// A question that waits for the disk.

@@ -5,7 +5,7 @@ use kith_model::network::status::{
     Client, Daemon, DaemonHealth, Link, Mesh, Network, NetworkStatus, Problem,
 };
 
-use super::Control;
+use super::{Control, Printed};
 use crate::desired::{GatewayMode, LinkKind};
 use crate::names::MESH;
 use crate::seen::{SeenKind, SeenLink};
@@ -155,7 +155,17 @@ impl Control {
             message: "A change was taken back, but the disk does not take that down yet."
                 .to_owned(),
         });
-        let wanted = self.desired.problems.iter().cloned();
+        let printed = match &self.setup.printed {
+            Printed::Unusable(why) => Some(Problem {
+                code: "setup-secret".to_owned(),
+                message: format!(
+                    "The secret that was printed for this box cannot be used, so there is no Wi-Fi for \
+                     setting up ({why}). Come by cable, or write the image again."
+                ),
+            }),
+            Printed::None | Printed::Secret(_) => None,
+        };
+        let wanted = self.desired.problems.iter().cloned().chain(printed);
         let wanted = wanted.chain(self.claims.problems());
         wanted.chain(self.reconcile.problems()).chain(unreadable).chain(owed).collect()
     }

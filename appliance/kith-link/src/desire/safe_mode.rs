@@ -3,18 +3,11 @@
 
 use kith_model::settings::Settings;
 
-use crate::facts::{Facts, SetupWifi};
+use crate::facts::Facts;
 
 /// What stands in for settings and facts. The settings' defaults are the built-in network.
 pub(super) fn instead(facts: &Facts) -> (Settings, Facts) {
-    let setup = facts.setup_wifi.clone().unwrap_or(SetupWifi { passphrase: None });
-    let facts = Facts {
-        claimed: false,
-        setup_wifi: Some(setup),
-        way_out: None,
-        mesh_router: None,
-        old_lan: None,
-        ..facts.clone()
-    };
+    let facts =
+        Facts { claimed: false, way_out: None, mesh_router: None, old_lan: None, ..facts.clone() };
     (Settings::default(), facts)
 }

@@ -5,6 +5,7 @@ mod disk;
 mod door;
 mod drive;
 mod offers;
+mod printed;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ use tokio::task::JoinSet;
 use self::drive::{Desk, Fact};
 use self::offers::Offers;
 pub use self::supervisor::Supervised;
-use crate::control::{Control, Setup};
+use crate::control::{Control, Printed, Setup};
 use crate::hands::real::{self, RealHands};
 use crate::hands::{Hands, HandsError};
 use crate::simulated::{SimulatedHands, World};
@@ -136,6 +137,14 @@ struct Role<'a> {
 }
 
 impl Role<'_> {
+    /// The printed secret; a box that is not there has none.
+    fn printed(&self) -> Printed {
+        match self.spawned.mode {
+            Mode::Appliance => printed::read(Path::new(printed::PLACE)),
+            Mode::Tryout | Mode::Host => Printed::None,
+        }
+    }
+
     async fn go<H: Hands + 'static>(
         self,
         profile: Profile,
@@ -162,7 +171,7 @@ impl Role<'_> {
             run: spawned.run.clone(),
             boot: boot::this(self.clock.now()),
             offers: offers.as_ref().map(|offers| offers.all().clone()).unwrap_or_default(),
-            printed: None,
+            printed: self.printed(),
             profile,
         };
         let control = Control::new(self.clock.now(), self.clock.wall(), setup, loaded);

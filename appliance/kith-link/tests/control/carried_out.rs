@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use kith_link::control::Printed;
 use kith_link::flows::Flows;
 use kith_link::step::Step;
 use kith_model::network::ask::{Identity, NetworkAsk};
@@ -130,4 +131,66 @@ fn a_box_that_is_given_away_ends_all_connections_even_if_the_role_is_killed_mean
         rig.run(Duration::from_secs(10));
         assert_eq!(rig.world.forgotten(), [Flows::All], "killed: {kill}");
     }
+}
+
+/// The Wi-Fi for setting up that a fresh box serves: its name, and its passphrase if it has one.
+fn setup_wifi(printed: Printed) -> (Rig, Option<Option<String>>) {
+    let mut rig = Rig::fresh_with(1, printed);
+    rig.run(Duration::from_secs(10));
+    let serving = rig.world.serving(rig.now);
+    let setup = serving.into_iter().find(|(bss, _)| bss.ssid.starts_with("Kith setup"));
+    (rig, setup.map(|(bss, _)| bss.passphrase))
+}
+
+fn says(rig: &mut Rig, code: &str) -> bool {
+    rig.status().problems.iter().any(|problem| problem.code == code)
+}
+
+#[test]
+fn a_box_of_nobody_s_forwards_nothing_even_before_its_node_is_up() {
+    let mut rig = Rig::fresh(1);
+    rig.run(Duration::from_secs(10));
+    assert_eq!(rig.world.sysctl("ipv4/ip_forward"), Some("0"));
+    let forwards = |rig: &Rig| rig.world.ruleset().unwrap().contains("goto to_wan");
+    assert!(!forwards(&rig));
+    rig.identify();
+    rig.run(Duration::from_secs(10));
+    assert_eq!(rig.world.sysctl("ipv4/ip_forward"), Some("1"));
+    assert!(forwards(&rig), "once somebody owns it, it does");
+}
+
+#[test]
+fn the_wifi_for_setting_up_has_the_secret_that_was_printed_or_is_open_and_says_so() {
+    let secret = "printed on the box";
+    let (mut rig, serves) = setup_wifi(Printed::Secret(secret.parse().unwrap()));
+    assert_eq!(serves, Some(Some(secret.to_owned())));
+    assert!(!says(&mut rig, "setup-open"));
+    let (mut rig, serves) = setup_wifi(Printed::None);
+    assert_eq!(serves, Some(None));
+    assert!(says(&mut rig, "setup-open"));
+    rig.run(Duration::from_secs(15 * 60));
+    assert!(!says(&mut rig, "setup-open"), "it is over");
+}
+
+#[test]
+fn a_printed_secret_that_cannot_be_read_opens_nothing() {
+    let why = "/etc/kith/setup-secret cannot be used: too short".to_owned();
+    let (mut rig, serves) = setup_wifi(Printed::Unusable(why.clone()));
+    assert_eq!(serves, None);
+    let problems = rig.status().problems;
+    let said = problems.iter().find(|problem| problem.code == "setup-secret").unwrap();
+    assert!(said.message.contains(&why), "{said:?}");
+}
+
+#[test]
+fn in_safe_mode_the_printed_secret_holds_for_as_long_as_it_lasts() {
+    let (mut rig, _) = settled();
+    rig.setup.safe_mode = Some("the node failed three times".to_owned());
+    rig.setup.printed = Printed::Secret("printed on the box".parse().unwrap());
+    rig.run(Duration::from_secs(20 * 60));
+    rig.strike(Fault::Kill);
+    rig.run(Duration::from_secs(20));
+    let serving = rig.world.serving(rig.now);
+    let passphrases: Vec<_> = serving.into_iter().map(|(bss, _)| bss.passphrase).collect();
+    assert_eq!(passphrases, [Some("printed on the box".to_owned())]);
 }

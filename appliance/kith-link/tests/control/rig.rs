@@ -9,7 +9,7 @@ use std::time::Duration;
 use kith_core::machine::Machine as _;
 use kith_core::time::{Instant, UnixTime};
 use kith_files::cut::CutFiles;
-use kith_link::control::{AskId, Boot, Control, Input, Job, Outcome, Output, Setup};
+use kith_link::control::{AskId, Boot, Control, Input, Job, Outcome, Output, Printed, Setup};
 use kith_link::hands::Event;
 use kith_link::simulated::World;
 use kith_link::store::{Loaded, Order, carry_out, load};
@@ -81,9 +81,15 @@ const WALL: u64 = 1_793_491_200_000;
 impl Rig {
     /// A box that starts for the first time.
     pub(crate) fn fresh(seed: u64) -> Self {
+        Self::fresh_with(seed, Printed::None)
+    }
+
+    /// The same, with what was printed for it.
+    pub(crate) fn fresh_with(seed: u64, printed: Printed) -> Self {
         let profile = profile::tryout();
         let world = World::booted(seed, &profile);
         let mut rig = Self::with(world, CutFiles::new());
+        rig.setup.printed = printed;
         rig.start();
         rig
     }

@@ -75,6 +75,16 @@ pub(super) fn give(scene: &Scene<'_>, radios: &mut [Radio<'_>], desired: &mut De
 fn offered<'a>(scene: &Scene<'a>, desired: &mut Desired) -> Vec<Offered<'a>> {
     let setup = scene.facts.setup_wifi.as_ref().and_then(|setup| {
         let ssid = made::setup_name(&scene.facts.node_key).parse().ok()?;
+        if setup.passphrase.is_none() {
+            desired.problem(
+                "setup-open",
+                format!(
+                    "The Wi-Fi for setting up, \"{ssid}\", is open, since no secret was printed for this \
+                     box: whoever is near can come in by it. It ends fifteen minutes after the start, or as \
+                     soon as somebody owns the box."
+                ),
+            );
+        }
         Some(Offered {
             what: "the Wi-Fi for setting up",
             prefix: SETUP_AP_PREFIX,
