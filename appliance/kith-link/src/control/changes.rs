@@ -12,7 +12,7 @@ use kith_model::refusal::{Refusal, RefusalKind};
 use super::document::Document;
 use super::input::{AskId, Output};
 use super::{Control, transaction};
-use crate::store::{Armed, Current, Draft, Order, Past, StoreError, VERSIONS};
+use crate::store::{Armed, Current, Draft, FormerLan, Order, Past, StoreError, VERSIONS};
 
 /// How long to wait before writing again what could not be written.
 const WRITE_AGAIN: Duration = Duration::from_secs(10);
@@ -147,6 +147,7 @@ impl Control {
             who: armed.who.clone(),
             words: armed.words.clone(),
             last: Some(change.clone()),
+            former_lan: self.former_lan(now, &waiting.document),
         };
         let done = self.drafts.get(&armed.who).is_some_and(|draft| draft.text == armed.text);
         let drafts = if done { vec![(armed.who.clone(), None)] } else { Vec::new() };
@@ -182,6 +183,34 @@ impl Control {
         }
     }
 
+    /// The address that is to answer for one lease more when `document` comes into force.
+    fn former_lan(&self, now: Instant, document: &Document) -> Option<FormerLan> {
+        let lan = &self.in_force.settings.lan;
+        if lan.address == document.settings.lan.address || self.safe_mode().is_some() {
+            return self.current.former_lan.clone();
+        }
+        let lease_seconds = lan.dhcp.lease_seconds;
+        let lease = u64::from(lease_seconds) * 1_000;
+        Some(FormerLan {
+            address: lan.address,
+            lease_seconds,
+            boot: self.setup.boot.id.clone(),
+            until_ms: self.setup.boot.ms(now).saturating_add(lease),
+            until: self.wall_ms(now).saturating_add(lease),
+        })
+    }
+
+    /// The address before, if it shall still answer.
+    pub(super) fn resume_lan(&mut self, now: Instant) {
+        let wall = self.wall_ms(now);
+        let former = self.current.former_lan.as_ref();
+        self.old_lan = former.and_then(|former| {
+            let left = left(former, &self.setup.boot, now, wall);
+            let address = former.address;
+            (!left.is_zero()).then(|| OldLan { address, until: now + left })
+        });
+    }
+
     fn kept(&mut self, now: Instant, kept: Kept, result: Result<(), StoreError>) {
         if let Err(error) = result {
             if let Some(change) = kept.change {
@@ -192,13 +221,9 @@ impl Control {
             }
             return;
         }
-        let old = self.in_force.settings.lan.address;
-        if old != kept.document.settings.lan.address && self.safe_mode().is_none() {
-            let lease = Duration::from_secs(self.in_force.settings.lan.dhcp.lease_seconds.into());
-            self.old_lan = Some(OldLan { address: old, until: now + lease });
-        }
         self.in_force = kept.document;
         self.current = kept.current;
+        self.resume_lan(now);
         self.past.push(kept.past);
         self.past.drain(..self.past.len().saturating_sub(VERSIONS));
         for (who, draft) in kept.drafts {
@@ -262,6 +287,18 @@ impl Control {
     }
 }
 
+/// For how long a former address still answers. Of another boot only the wall clock tells; one that was set
+/// back since then tells nothing, and then it is a whole lease.
+fn left(former: &FormerLan, boot: &transaction::Boot, now: Instant, wall: u64) -> Duration {
+    let lease = u64::from(former.lease_seconds) * 1_000;
+    let left = if former.boot == boot.id {
+        former.until_ms.saturating_sub(boot.ms(now))
+    } else {
+        former.until.saturating_sub(wall)
+    };
+    Duration::from_millis(left.min(lease))
+}
+
 /// The settings in force: what was kept, or if that cannot be read the newest version before that can.
 pub(super) fn in_force(text: &str, past: &[Past], complaints: &mut Vec<String>) -> Document {
     match Document::read(text) {
@@ -286,7 +323,7 @@ pub(super) fn current(
     if current.revision == in_force.revision {
         return current;
     }
-    let last = current.last;
+    let (last, former_lan) = (current.last, current.former_lan);
     if let Some(armed) = armed.filter(|armed| armed.revision == in_force.revision) {
         let kept = transaction::ended(armed, ChangeState::Confirmed, armed.at, None);
         return Current {
@@ -295,6 +332,7 @@ pub(super) fn current(
             who: armed.who.clone(),
             words: armed.words.clone(),
             last: Some(kept),
+            former_lan,
         };
     }
     let known = past.iter().rev().find(|past| past.revision == in_force.revision);
@@ -304,6 +342,7 @@ pub(super) fn current(
         who: known.map_or_else(String::new, |past| past.who.clone()),
         words: known.map_or_else(Vec::new, |past| past.words.clone()),
         last,
+        former_lan,
     }
 }
 

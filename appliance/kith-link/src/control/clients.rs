@@ -55,6 +55,7 @@ impl Control {
             who: who.to_owned(),
             words,
             last: self.current.last.clone(),
+            former_lan: self.current.former_lan.clone(),
         };
         let past = self.past_of_current();
         self.put_in_force(Kept { ask: Some(ask), document, current, past, drafts, change: None });

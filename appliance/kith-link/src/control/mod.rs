@@ -173,6 +173,7 @@ impl Control {
             later: VecDeque::new(),
             outputs: VecDeque::new(),
         };
+        control.resume_lan(now);
         control.resume(now, armed, armed_unreadable);
         control.retarget(now);
         for (device, offer) in std::mem::take(&mut control.setup.offers) {

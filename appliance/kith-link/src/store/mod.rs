@@ -16,7 +16,7 @@ mod record;
 
 pub use carry_out::{Order, StoreError, carry_out};
 pub use load::{Loaded, load};
-pub use record::{Armed, Current, Draft, Past};
+pub use record::{Armed, Current, Draft, FormerLan, Past};
 
 /// The folder in the state.
 pub const FOLDER: &str = "settings";

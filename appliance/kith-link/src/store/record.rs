@@ -1,5 +1,6 @@
 //! What is in the files: JSON, so that somebody with a card reader and an editor can read it.
 
+use ipnet::Ipv4Net;
 use kith_model::network::change::ChangeStatus;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,24 @@ pub struct Current {
     pub words: Vec<String>,
     /// The last change, kept or not.
     pub last: Option<ChangeStatus>,
+    /// The household's address before, while devices may still use it.
+    #[serde(default)]
+    pub former_lan: Option<FormerLan>,
+}
+
+/// An address of the household that still answers for one lease after another has taken its place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerLan {
+    /// The box's address in it, and its size.
+    pub address: Ipv4Net,
+    /// How long a lease of it lasts, in seconds.
+    pub lease_seconds: u32,
+    /// In which boot the other took its place.
+    pub boot: String,
+    /// Until when it answers, in milliseconds of that boot (`CLOCK_BOOTTIME`).
+    pub until_ms: u64,
+    /// The same, in milliseconds since 1970 as the clock showed: for the boots after it.
+    pub until: u64,
 }
 
 /// A version that was in force.

@@ -315,3 +315,61 @@ fn in_safe_mode_nothing_of_the_settings_is_applied_until_a_change_is_tried() {
     assert!(rig.status().safe_mode.is_some(), "nobody confirmed");
     assert!(rig.confirm(&token).is_err());
 }
+
+/// Whether the box answers under the household's address before, and under the one now.
+fn answers(rig: &Rig) -> (bool, bool) {
+    let has = |text: &str| rig.world.addresses("br-lan").any(|net| net.to_string() == text);
+    (has("192.168.77.1/24"), has("192.168.99.1/24"))
+}
+
+/// A box whose address was moved a little while ago; leases last ten minutes.
+fn moved() -> Rig {
+    let mut rig = base();
+    let short = "address = \"192.168.77.1/24\"\ndhcp = { lease_seconds = 600 }";
+    let before = GOOD.replace("address = \"192.168.77.1/24\"", short);
+    rig.settle(&before);
+    let token = rig.apply("ada", &before.replace("192.168.77.1/24", "192.168.99.1/24"), None);
+    let token = token.unwrap().unwrap();
+    rig.run(Duration::from_secs(5));
+    rig.confirm(&token).unwrap();
+    rig.run(Duration::from_secs(60));
+    assert_eq!(answers(&rig), (true, true));
+    rig
+}
+
+#[test]
+fn an_address_that_was_left_answers_for_one_lease() {
+    let mut rig = moved();
+    rig.run(Duration::from_secs(530));
+    assert_eq!(answers(&rig), (true, true));
+    rig.run(Duration::from_secs(15));
+    assert_eq!(answers(&rig), (false, true));
+}
+
+#[test]
+fn it_does_so_when_the_role_or_the_box_starts_again() {
+    for fault in [Fault::Kill, Fault::Reboot, Fault::PowerCut(7)] {
+        let mut rig = moved();
+        rig.strike(fault);
+        rig.steps.clear();
+        rig.run(BOOT + Duration::from_secs(20));
+        assert_eq!(answers(&rig), (true, true), "{fault:?}");
+        if fault == Fault::Kill {
+            assert_eq!(rig.steps, Vec::<String>::new(), "nobody notices");
+        }
+        rig.run(Duration::from_secs(600));
+        assert_eq!(answers(&rig), (false, true), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_keeps_it_no_longer_than_a_lease() {
+    let mut rig = moved();
+    rig.strike(Fault::Reboot);
+    // A box without a battery begins in 1970.
+    rig.clock_error_ms = -1_793_491_200_000;
+    rig.run(BOOT + Duration::from_secs(20));
+    assert_eq!(answers(&rig), (true, true));
+    rig.run(Duration::from_secs(600));
+    assert_eq!(answers(&rig), (false, true));
+}
