@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kith_model::daemon::DaemonId;
+use kith_model::daemon::{DaemonId, Program};
 use kith_role::sandbox::SandboxError;
 use kith_role::sandbox::user::{User, become_user};
 use kith_role::users;
@@ -175,7 +175,19 @@ fn prepare(task: &Task, user: Option<&User>) -> Result<(), ExecError> {
     if let Some(name) = table::writes(task.id.program) {
         make_file(&link, name, ids).map_err(failed("make the file it writes"))?;
     }
+    if let (Program::Dhcpcd, Some((_, gid))) = (task.id.program, ids) {
+        share_sockets(gid).map_err(failed("make the folder for its sockets"))?;
+    }
     Ok(())
+}
+
+/// dhcpcd makes its sockets where it was built to, and under our umask for itself alone; link, which asks
+/// it whether it is well, is in its group.
+fn share_sockets(gid: Gid) -> rustix::io::Result<()> {
+    let run = open_folder(rustix::fs::CWD, OsStr::new("/run"))?;
+    let own = make_folder(&run, "dhcpcd", 0o750)?;
+    rustix::fs::fchown(&own, None, Some(gid))?;
+    rustix::fs::fchmod(&own, FileMode::from_raw_mode(0o750))
 }
 
 fn make_control(link: &OwnedFd, task: &Task, ids: Option<(Uid, Gid)>) -> rustix::io::Result<()> {

@@ -78,6 +78,9 @@ impl Logs {
     /// Takes a line of somebody; whether it was not too much. `named` lines are passed on with their
     /// source, as they say nothing of it themselves.
     pub(crate) fn hear(&self, source: &str, line: &[u8], named: bool) -> bool {
+        if text::is_noise(source, line) {
+            return true;
+        }
         let (time, now) = (self.clock.wall().as_millis(), self.clock.now());
         let heard = self.ring().push((time, now), source, line);
         for text in &heard {

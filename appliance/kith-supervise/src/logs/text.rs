@@ -6,6 +6,15 @@ use kith_model::log::{LogLevel, MAX_TEXT};
 /// `2026-11-20T11:21:09.311614Z`, as our own processes begin a line.
 const STAMP: usize = 27;
 
+/// What dhcpcd 9.4 says whenever somebody who has asked it something is done, as link is every ten seconds;
+/// nothing is wrong then.
+const DONE_ASKING: &[u8] = b"control_free: No such file or directory";
+
+/// Whether a line is not worth keeping.
+pub(super) fn is_noise(source: &str, line: &[u8]) -> bool {
+    source.starts_with("dhcpcd-") && line == DONE_ASKING
+}
+
 /// One line without what could move a cursor, turn the direction of writing or never end.
 pub(super) fn plain(raw: &[u8]) -> String {
     // Of what is too long only a little more is looked at, whatever it is.
@@ -54,6 +63,13 @@ mod tests {
         let shown = plain(hostile);
         assert_eq!(shown, "ssid=\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}ERROR fake \u{fffd} \u{fffd}");
         assert!(!shown.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn only_dhcpcd_is_not_heard_to_say_that_somebody_is_done() {
+        assert!(is_noise("dhcpcd-eth0", DONE_ASKING));
+        assert!(!is_noise("dhcpcd-eth0", b"control_free: Permission denied"));
+        assert!(!is_noise("dnsmasq-lan", DONE_ASKING));
     }
 
     #[test]
