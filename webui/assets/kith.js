@@ -65,8 +65,8 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
       localise(fresh);
       for (const section of wanted) {
         const next = fresh.getElementById(section.id);
-        // A change that waited is over: the page is another one now.
-        if (!next && section.dataset.countdown) { location.reload(); return; }
+        // What was waited for is over: the page is another one now.
+        if (!next && section.dataset.gone) { location.reload(); return; }
         if (!next || busy(section) || next.innerHTML === section.innerHTML) continue;
         const focus = section.contains(document.activeElement) && document.activeElement.getAttribute("href");
         const open = $("details[open] > summary", section).map((summary) => summary.textContent);
@@ -185,12 +185,8 @@ if (typeof SharedWorkerGlobalScope !== "undefined" && self instanceof SharedWork
       if (!left) { clearInterval(tick); setTimeout(() => location.reload(), 2000); }
     }, 1000);
   }
-  // Sections about the network ask by themselves: radios and neighbours change all the time.
+  // The log is on no stream, since whoever shows it would have to read it all the time.
   $("[data-poll]").forEach((section) => setInterval(() => { if (document.visibilityState === "visible") freshen([section]); }, 1000 * section.dataset.poll));
-
-  // A file read into a field, for pages that take text.
-  $("[data-needs-script]").forEach((field) => { field.hidden = false; });
-  $("input[data-into]").forEach((input) => { input.onchange = async () => { const [file] = input.files; if (file && file.size < 131073) document.getElementById(input.dataset.into).value = await file.text(); }; });
 
   // Aiming: the best signal so far, and a tone that rises with it, for eyes that are on the antenna.
   const aim = document.getElementById("aim-s");

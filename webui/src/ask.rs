@@ -13,6 +13,7 @@ use kith_model::status::Status;
 
 use crate::answer::Failure;
 use crate::app::App;
+use crate::backend::Side;
 use crate::flash::Flash;
 use crate::lang::Lang;
 use crate::urls;
@@ -67,6 +68,8 @@ pub(crate) struct Visit {
     pub(crate) token: String,
     pub(crate) lang: Lang,
     pub(crate) theme: Theme,
+    /// For whom the address is that they came to.
+    pub(crate) side: Side,
 }
 
 /// A request after all checks.

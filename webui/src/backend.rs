@@ -1,6 +1,7 @@
 //! What the panel needs of a node; `kith-node` implements it, the tests have a fake.
 
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -42,11 +43,26 @@ pub struct Written {
     pub size: u64,
 }
 
+/// For whom the address of the box is that somebody came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those who live here: all of the panel.
+    Household,
+    /// Visitors and other boxes: what everybody may read, and no way to sign in.
+    Visitors,
+    /// Nobody: not a byte.
+    Outside,
+}
+
 /// A node, as the panel sees it.
 #[async_trait::async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// Carries out a command and answers when it is durable.
     async fn call(&self, request: Request) -> Result<Reply, Refusal>;
+
+    /// For whom the panel is at this address of the box. Asked once for each connection; the answer may
+    /// take a few seconds while the network changes.
+    async fn side(&self, local: SocketAddr) -> Side;
 
     /// The status, which changes while the node runs.
     fn status(&self) -> watch::Receiver<Arc<Status>>;

@@ -19,6 +19,7 @@ use crate::answer::{Answer, Failure, refuse, see};
 use crate::api;
 use crate::app::{App, random_token};
 use crate::ask::{Ask, Fields, Theme, Visit};
+use crate::backend::Side;
 use crate::cookies::{self, Jar};
 use crate::guard;
 use crate::lang::Lang;
@@ -72,8 +73,12 @@ async fn identify(app: &App, kind: Kind, parts: &Parts) -> Result<(Visit, bool, 
     let headers = &parts.headers;
     let connection = parts.extensions.get::<Connection>();
     let source = connection.map_or_else(|| "unknown".into(), |c| source::text(c.remote.ip()));
-    let bearer = if kind.for_programs() { bearer(headers)? } else { None };
-    let session = cookies::read(headers, &app.config, Jar::Session).map(Credential::Session);
+    let side = connection.map_or(Side::Household, |connection| connection.side);
+    let home = side == Side::Household;
+    let bearer = if home && kind.for_programs() { bearer(headers)? } else { None };
+    // On a Wi-Fi that may be open to everybody, nobody is who their cookie says.
+    let session = cookies::read(headers, &app.config, Jar::Session).filter(|_| home);
+    let session = session.map(Credential::Session);
     let mut credential = bearer.or(session).unwrap_or(Credential::Visitor);
     let order =
         Order { credential: credential.clone(), source: source.clone(), command: Command::WhoAmI };
@@ -105,7 +110,7 @@ async fn identify(app: &App, kind: Kind, parts: &Parts) -> Result<(Visit, bool, 
         Some("dark") => Theme::Dark,
         Some(_) | None => Theme::Auto,
     };
-    Ok((Visit { credential, principal, source, token, lang, theme }, forget, fresh))
+    Ok((Visit { credential, principal, source, token, lang, theme, side }, forget, fresh))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<Option<Credential>, Refusal> {
@@ -199,6 +204,12 @@ fn without_double_names(params: Vec<(String, String)>) -> BTreeMap<String, Strin
 }
 
 fn allowed(route: &Route, visit: &Visit, parts: &Parts) -> Result<(), Failure> {
+    if visit.side != Side::Household && !route.for_visitors() {
+        return Err(refuse(
+            RefusalKind::NotAllowed,
+            "this network is for visitors: come from the household’s Wi-Fi or by cable",
+        ));
+    }
     let principal = &visit.principal;
     match route.right {
         Right::Anyone | Right::Reader => Ok(()),

@@ -14,6 +14,7 @@ pub mod backend;
 mod answer;
 mod api;
 mod app;
+mod archive;
 mod ask;
 mod assets;
 mod body;
@@ -32,6 +33,7 @@ mod pages;
 mod qr;
 mod range;
 mod routes;
+mod sentences;
 mod server;
 mod source;
 mod spark;
@@ -42,7 +44,7 @@ mod waiting;
 mod words;
 
 use crate::app::App;
-use crate::backend::Backend;
+use crate::backend::{Backend, Side};
 pub use crate::guard::host_label;
 pub use crate::routes::{Kind, RouteInfo, route_table};
 pub use crate::server::{ServeError, serve};
@@ -86,6 +88,8 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// Ours.
     pub local: SocketAddr,
+    /// For whom our end is.
+    pub side: Side,
 }
 
 /// The panel as a service; [`serve`] runs it on a listener and adds a [`Connection`] to each request.

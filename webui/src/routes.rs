@@ -66,6 +66,25 @@ pub(crate) struct Route {
     pub(crate) handler: Handler,
 }
 
+/// The ways in: there is none from a visitors' network.
+const ENTRANCES: [&str; 4] = ["/claim", "/login", "/join/{secret}", "/handover"];
+
+impl Route {
+    /// Whether it answers in a visitors' network too: what everybody may read, and how it looks.
+    pub(crate) fn for_visitors(&self) -> bool {
+        let open = match self.right {
+            Right::Anyone | Right::Reader => !ENTRANCES.contains(&self.path),
+            Right::Account | Right::BoxOwner => false,
+        };
+        let reads = match self.kind {
+            Kind::Page | Kind::Bytes | Kind::Asset => guard::safe(&self.method),
+            Kind::Form => self.path == "/taste",
+            Kind::Upload | Kind::Api | Kind::ApiUpload | Kind::ApiForm | Kind::Stream => false,
+        };
+        open && reads
+    }
+}
+
 /// A row of the table, as tests see it.
 #[derive(Clone, Debug)]
 pub struct RouteInfo {
@@ -153,13 +172,16 @@ static ROUTES: &[Route] = &[
     route!(POST "/firewall/remove" BoxOwner Form pages::network::firewall::remove),
     route!(GET "/mesh" Account Page pages::network::mesh::show),
     route!(POST "/mesh" BoxOwner Form pages::network::mesh::submit),
+    route!(POST "/mesh/ping" BoxOwner Form pages::network::mesh::ping),
     route!(GET "/aim" Account Page pages::network::aim::show),
     route!(GET "/health" Account Page pages::health::show),
     route!(GET "/logs" BoxOwner Page pages::logs::show),
     route!(GET "/logs/plain.txt" BoxOwner Bytes pages::logs::plain),
     route!(GET "/backup" Account Page pages::network::backup::show),
     route!(GET "/backup/settings.toml" BoxOwner Bytes pages::network::backup::download),
+    route!(GET "/backup/kith-backup.tar.gz" BoxOwner Bytes pages::network::backup::archive),
     route!(POST "/backup" BoxOwner Form pages::network::backup::restore),
+    route!(POST "/backup/file" BoxOwner Upload pages::network::backup::restore_file),
     route!(GET "/changes" Account Page pages::network::changes::show),
     route!(POST "/changes/apply" BoxOwner Form pages::network::changes::apply),
     route!(POST "/changes/keep" BoxOwner Form pages::network::changes::keep),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Side};
 use crate::{Config, Connection, router, source};
 
 /// How long the headers of a request may take, and how long a connection may idle between requests.
@@ -59,7 +59,7 @@ pub async fn serve(
     let listener = TcpListener::from_std(listener).map_err(ServeError::Listener)?;
     let doors = Doors::new(&config);
     let patience = config.write_timeout;
-    let router = router(backend, config);
+    let router = router(Arc::clone(&backend), config);
     let mut connections = JoinSet::new();
     loop {
         let slots = Arc::clone(&doors.all);
@@ -80,8 +80,13 @@ pub async fn serve(
                     tracing::warn!(%error, "the panel could not bound a connection");
                     continue;
                 }
-                let ends = Connection { remote, local };
-                connections.spawn(converse(stream, ends, router.clone(), stop.clone(), guest));
+                let (backend, router, stop) = (Arc::clone(&backend), router.clone(), stop.clone());
+                connections.spawn(async move {
+                    let side = admit(&*backend, (remote, local), &stop).await;
+                    let Some(side) = side else { return };
+                    let ends = Connection { remote, local, side };
+                    converse(stream, ends, router, stop, guest).await;
+                });
             }
             Err(error) => {
                 tracing::warn!(%error, "the panel could not accept a connection");
@@ -102,6 +107,25 @@ pub async fn serve(
 fn bound(stream: &TcpStream, patience: Duration) -> io::Result<()> {
     let millis = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX).max(1);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, millis)?)
+}
+
+/// On which side somebody stands who came to this address of ours; nothing for whom the panel is not.
+async fn admit(
+    backend: &dyn Backend,
+    (remote, local): (SocketAddr, SocketAddr),
+    stop: &CancellationToken,
+) -> Option<Side> {
+    let side = tokio::select! {
+        () = stop.cancelled() => return None,
+        side = backend.side(local) => side,
+    };
+    match side {
+        Side::Household | Side::Visitors => Some(side),
+        Side::Outside => {
+            tracing::info!(%remote, %local, "somebody asks for the panel where it is for nobody");
+            None
+        }
+    }
 }
 
 async fn converse(

@@ -380,7 +380,7 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// A body whose silence and slowness, like its failure, are a `None`.
-fn watched(body: Body) -> BoxStream<'static, Option<Bytes>> {
+pub(crate) fn watched(body: Body) -> BoxStream<'static, Option<Bytes>> {
     let start = Some((body.into_data_stream(), PATIENCE, 0));
     stream::unfold(start, |state| async {
         let (mut source, patience, brought) = state?;
@@ -403,7 +403,7 @@ fn watched(body: Body) -> BoxStream<'static, Option<Bytes>> {
     .boxed()
 }
 
-async fn drain(mut form: Multipart) {
+pub(crate) async fn drain(mut form: Multipart) {
     let read = async {
         let mut bytes = 0;
         while bytes < DRAIN_BYTES {

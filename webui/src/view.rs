@@ -8,15 +8,17 @@ use kith_model::caller::Principal;
 use kith_model::command::Command;
 use kith_model::refusal::Refusal;
 use kith_model::reply::{Reply, Space};
+use kith_model::sentence::Sentence;
 use kith_model::status::{AlertKind, Status};
 
 use crate::ask::{Ask, Theme, Visit};
+use crate::backend::Side;
 use crate::figures;
 use crate::flash::Flash;
 use crate::lang::{Lang, msg};
 use crate::urls;
 use crate::words::{self, Trouble, trouble};
-use crate::{assets, guard, icon};
+use crate::{assets, guard, icon, sentences};
 
 /// Text that is HTML already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +110,8 @@ pub(crate) struct View {
     pub(crate) spaces: Vec<Space>,
     pub(crate) flash: Option<Flash>,
     pub(crate) trouble: Option<Trouble>,
+    /// Whether whoever looks came by a visitors' network, where nobody can sign in.
+    pub(crate) visiting: bool,
 }
 
 impl View {
@@ -137,6 +141,7 @@ impl View {
             spaces: Vec::new(),
             flash: None,
             trouble: None,
+            visiting: visit.side != Side::Household,
         }
     }
 
@@ -243,6 +248,16 @@ impl View {
         Markup(format!("<time datetime=\"{stamp}\">{}</time>", escape(&words)))
     }
 
+    /// What was said about the network.
+    pub(crate) fn sentence(&self, sentence: &Sentence) -> Markup {
+        sentences::say(self.lang, sentence)
+    }
+
+    /// A text about the network.
+    pub(crate) fn told(&self, text: impl AsRef<str>) -> Markup {
+        sentences::tell(self.lang, text.as_ref())
+    }
+
     /// Percent-encodes a part of an address.
     pub(crate) fn enc(&self, text: &str) -> String {
         urls::encode(text)
@@ -335,7 +350,7 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-fn bdi(typed: &str) -> Markup {
+pub(crate) fn bdi(typed: &str) -> Markup {
     Markup(format!("<bdi>{}</bdi>", escape(typed)))
 }
 

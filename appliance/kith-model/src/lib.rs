@@ -13,6 +13,7 @@ pub mod profile;
 pub mod refusal;
 pub mod reply;
 pub mod role;
+pub mod sentence;
 pub mod settings;
 pub mod status;
 

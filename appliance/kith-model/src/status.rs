@@ -40,6 +40,8 @@ pub struct Status {
     pub transfers: Vec<Transfer>,
     /// What somebody should look at.
     pub alerts: Vec<Alert>,
+    /// Whether a space of this box shows anything to everybody.
+    pub visitor_pages: bool,
     /// The network of the box in short; nothing while whoever drives it does not answer.
     pub network: Option<NetworkGlance>,
     /// Counters that grow with every change a page would show.

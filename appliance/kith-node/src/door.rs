@@ -17,12 +17,14 @@ use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::Reply;
 use kith_model::status::Status;
 use kith_store::Store;
-use kith_webui::backend::{Backend, Parts, Pieces, Written};
+use kith_webui::backend::{Backend, Parts, Pieces, Side, Written};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::content::bring::Bring;
 use crate::content::{ContentError, folders, give};
 use crate::desk::{Message, busy};
+use crate::gate::Gate;
+use crate::pace::Ear;
 use crate::recall::{Look, Recall};
 use crate::router::Router;
 
@@ -63,6 +65,8 @@ pub(crate) struct Door {
     recall: Recall,
     store: Store,
     router: Router,
+    gate: Gate,
+    ear: Ear,
     transfers: Arc<Semaphore>,
     folders: Arc<Semaphore>,
 }
@@ -74,11 +78,11 @@ impl Door {
         desk: mpsc::Sender<Message>,
         recall: Recall,
         store: Store,
-        router: Router,
+        (router, gate, ear): (Router, Gate, Ear),
     ) -> Self {
         let (transfers, folders) = (Semaphore::new(TRANSFERS), Semaphore::new(FOLDERS));
         let (transfers, folders) = (transfers.into(), folders.into());
-        Self { desk, recall, store, router, transfers, folders }
+        Self { desk, recall, store, router, gate, ear, transfers, folders }
     }
 
     /// The status as it changes.
@@ -147,6 +151,7 @@ impl Door {
         let Command::Network(ask) = command else {
             return self.router.supervision().await.map(Reply::Supervision);
         };
+        self.ear.hear(&ask);
         let who = if by_hand { COMMAND_LINE.to_owned() } else { name };
         self.router.ask(&LinkAsk { who, from, ask }).await.map(Reply::Network)
     }
@@ -216,6 +221,10 @@ impl Backend for Door {
                 Ok(reply)
             }
         }
+    }
+
+    async fn side(&self, local: SocketAddr) -> Side {
+        self.gate.side(local).await
     }
 
     fn status(&self) -> watch::Receiver<Arc<Status>> {

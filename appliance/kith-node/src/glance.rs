@@ -10,13 +10,16 @@ use kith_model::network::change::ChangeState;
 use kith_model::network::status::{Network, NetworkStatus};
 use kith_model::status::{NetworkGlance, Status};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::desk::{Message, News};
+use crate::gate::{Keeper, Reach};
+use crate::pace::Pace;
 use crate::router::Router;
 
-/// How often the network is looked at: often enough for the overview, seldom enough for a box at rest.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The least time between two looks that somebody at the gate wants.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// Who asks; the link role's history never sees it, since it changes nothing there.
 const NODE: &str = "the box";
@@ -32,6 +35,10 @@ pub(crate) struct Acquainted {
     pub(crate) status: watch::Receiver<Arc<Status>>,
     /// The way to whoever drives the network.
     pub(crate) router: Router,
+    /// Hears which network each address of the box is in.
+    pub(crate) gate: Keeper,
+    /// Says when to look.
+    pub(crate) pace: Pace,
 }
 
 /// Runs until told to stop.
@@ -42,14 +49,23 @@ pub(crate) async fn keep(
 ) {
     let mut told = None;
     let mut shown = None;
+    let mut page = Page::default();
     loop {
+        let last = Instant::now();
         let identity = this.identity();
         if told.as_ref() != Some(&identity) {
             let said = this.say(NetworkAsk::Identify(identity.clone())).await;
             told = said.map(|_| identity);
         }
+        let mut restless = false;
         let glance = match this.say(NetworkAsk::Status).await {
-            Some(NetworkReply::Status(status)) => Some(glance(&status)),
+            Some(NetworkReply::Status(status)) => {
+                this.gate.tell(Reach::of(&status));
+                restless = under_way(&status);
+                let mut glance = glance(&status);
+                glance.revision = page.revision(*status, this.pace.aims());
+                Some(glance)
+            }
             Some(_) | None => None,
         };
         // Whoever was started anew has to hear it again.
@@ -62,9 +78,49 @@ pub(crate) async fn keep(
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = this.pace.next(last, restless) => {}
+            () = wanted(&this.gate) => {}
         }
     }
+}
+
+/// What pages show of the network, and how often that has changed.
+#[derive(Debug, Default)]
+struct Page {
+    shown: Option<NetworkStatus>,
+    revision: u64,
+}
+
+impl Page {
+    /// Counts up if a page would show something else. What grows by itself is no change, but for who
+    /// aims an antenna.
+    fn revision(&mut self, mut status: NetworkStatus, aims: bool) -> u64 {
+        status.revision = 0;
+        for link in &mut status.links {
+            // Every 64 KiB is often enough.
+            (link.received_bytes, link.sent_bytes) =
+                (link.received_bytes >> 16, link.sent_bytes >> 16);
+        }
+        if let Some(change) = &mut status.change {
+            change.seconds_left = None;
+        }
+        if !aims {
+            status.mesh.neighbours.iter_mut().for_each(|neighbour| neighbour.heard_ms = 0);
+            status.mesh.nodes.iter_mut().for_each(|node| node.heard_ms = 0);
+        }
+        if self.shown.as_ref() != Some(&status) {
+            self.revision += 1;
+            self.shown = Some(status);
+        }
+        self.revision
+    }
+}
+
+/// Whether something is being done that takes seconds.
+fn under_way(status: &NetworkStatus) -> bool {
+    status.listening
+        || status.pinged.as_ref().is_some_and(|pinged| pinged.running)
+        || status.change.as_ref().is_some_and(|c| c.state == ChangeState::Armed)
 }
 
 impl Acquainted {
@@ -74,7 +130,7 @@ impl Acquainted {
             node: data_encoding::HEXLOWER.encode(&self.node.0),
             host_name: kith_webui::host_label(&status.name),
             claimed: status.claimed,
-            visitor_pages: true,
+            visitor_pages: status.visitor_pages,
             panel_port: self.panel_port,
             peer_port: status.peer_port,
         }
@@ -83,6 +139,12 @@ impl Acquainted {
     async fn say(&self, ask: NetworkAsk) -> Option<NetworkReply> {
         self.router.ask(&LinkAsk { who: NODE.to_owned(), from: None, ask }).await.ok()
     }
+}
+
+/// Somebody came to an address that nobody has named yet.
+async fn wanted(gate: &Keeper) {
+    tokio::time::sleep(BREATH).await;
+    gate.wanted().await;
 }
 
 fn glance(status: &NetworkStatus) -> NetworkGlance {
@@ -110,7 +172,7 @@ fn glance(status: &NetworkStatus) -> NetworkGlance {
 #[cfg(test)]
 mod tests {
     use kith_model::network::change::ChangeStatus;
-    use kith_model::network::status::{Internet, Mesh, MeshNeighbour};
+    use kith_model::network::status::{Internet, Link, Mesh, MeshNeighbour};
 
     use super::*;
 
@@ -144,5 +206,22 @@ mod tests {
         assert!(seen.waiting && seen.internet == Internet::Shared);
         let over = ChangeStatus { state: ChangeState::Confirmed, ..change };
         assert!(!glance(&NetworkStatus { change: Some(over), ..status }).waiting);
+    }
+
+    #[test]
+    fn what_grows_by_itself_reloads_no_page() {
+        let neighbour = MeshNeighbour { heard_ms: 100, ..MeshNeighbour::default() };
+        let mesh = Mesh { neighbours: vec![neighbour], ..Mesh::default() };
+        let before =
+            NetworkStatus { mesh, links: vec![Link::default()], ..NetworkStatus::default() };
+        let mut page = Page::default();
+        assert_eq!(page.revision(before.clone(), false), 1);
+        let mut after = NetworkStatus { revision: 9, ..before.clone() };
+        after.links[0].received_bytes = 1_000;
+        after.mesh.neighbours[0].heard_ms = 900;
+        assert_eq!(page.revision(after.clone(), false), 1);
+        assert_eq!(page.revision(after.clone(), true), 2, "who aims wants to know");
+        after.mesh.neighbours[0].signal_dbm = Some(-60);
+        assert_eq!(page.revision(after, true), 3);
     }
 }

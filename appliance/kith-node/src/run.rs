@@ -10,7 +10,7 @@ use kith_core::identity::{NodeId, SecretKey};
 use kith_files::{Files, RealFiles, Switches};
 use kith_model::control::MAX_MESSAGE;
 use kith_model::refusal::Refusal;
-use kith_model::role::Report;
+use kith_model::role::{Mode, Report};
 use kith_net::interfaces;
 use kith_net::quic::{self, Endpoint};
 use kith_proto::replica::{Replica, Setup};
@@ -26,12 +26,14 @@ use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Message};
 use crate::door::Door;
+use crate::gate::{Gate, Keeper};
 use crate::hub::{self, Facts, Hub, HubHandle, Identity};
 use crate::keys::{KeyError, Keys};
+use crate::pace::{Ear, Pace};
 use crate::pulse::{self, Pulse};
 use crate::recall::{self, Publisher, Recall};
 use crate::router::Router;
-use crate::{control, glance, neighbours, opening, secret};
+use crate::{control, gate, glance, neighbours, opening, pace, secret};
 
 /// Facts that may wait for the hub.
 const FACTS: usize = 256;
@@ -45,6 +47,8 @@ pub struct Options {
     pub panel: TcpListener,
     /// Names besides its own by which browsers may address the panel.
     pub hosts: Vec<String>,
+    /// How far the box manages the machine: on an appliance the panel looks at whom it serves where.
+    pub mode: Mode,
     /// The socket for peers.
     pub peers: UdpSocket,
     /// The channel to the supervisor; the node ends when it closes.
@@ -116,11 +120,11 @@ fn announced(identity: &Identity, panel: SocketAddr, door: &Door) -> neighbours:
 fn acquainted(
     options: &Options,
     node: NodeId,
-    door: &Door,
+    (door, gate, pace): (&Door, Keeper, Pace),
 ) -> Result<glance::Acquainted, RunError> {
     let panel_port = options.panel.local_addr()?.port();
     let router = Router::new(options.state.clone());
-    Ok(glance::Acquainted { node, panel_port, status: door.watch(), router })
+    Ok(glance::Acquainted { node, panel_port, status: door.watch(), router, gate, pace })
 }
 
 /// What everything in a node is built on.
@@ -155,8 +159,10 @@ impl Parts {
             (facts.clone(), Arc::clone(&shared)),
             (queue.clone(), self.stop.clone().drop_guard()),
         )?;
-        let door = self.door(&options, queue.clone(), watching);
-        let acquainted = acquainted(&options, identity.node, &door)?;
+        let (gate, keeper) = gate::pair(options.mode, watching.status.clone());
+        let (ear, pace) = pace::pair();
+        let door = self.door(&options, queue.clone(), (watching, gate, ear));
+        let acquainted = acquainted(&options, identity.node, (&door, keeper, pace))?;
         let parts = hub::Parts {
             endpoint: Endpoint::bind(options.peers, &self.key, quic::Config::default())?,
             archive,
@@ -196,8 +202,14 @@ impl Parts {
         ended
     }
 
-    fn door(&self, options: &Options, queue: mpsc::Sender<Message>, watching: Recall) -> Door {
-        Door::new(queue, watching, self.store.clone(), Router::new(options.state.clone()))
+    fn door(
+        &self,
+        options: &Options,
+        queue: mpsc::Sender<Message>,
+        (watching, gate, ear): (Recall, Gate, Ear),
+    ) -> Door {
+        let router = Router::new(options.state.clone());
+        Door::new(queue, watching, self.store.clone(), (router, gate, ear))
     }
 
     fn replica(&self) -> Replica {

@@ -38,7 +38,7 @@ pub(crate) fn refused(app: &App, visit: &Visit, here: Option<&Uri>, refusal: &Re
     let v = View::plain(visit, app.status(), app.now());
     let here = here.and_then(Uri::path_and_query).map(ToString::to_string);
     let may_help = matches!(refusal.kind, RefusalKind::SignIn | RefusalKind::NotFound);
-    let sign_in = (may_help && !visit.principal.signed_in())
+    let sign_in = (may_help && !visit.principal.signed_in() && !v.visiting)
         .then(|| urls::with_query("/login", &[("next", here.as_deref().and_then(urls::back))]));
     let (trouble, next, retry) = (trouble(refusal), next_step(refusal.kind), refusal.retry_after);
     let mut answer =

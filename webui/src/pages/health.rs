@@ -78,10 +78,7 @@ fn checks(v: &View, roles: Option<&Supervision>, network: Option<&NetworkStatus>
         mend: (!online).then_some(("/internet", msg("Look at the ways there"))),
     });
     for problem in &network.problems {
-        let text = Markup(format!(
-            "<span lang=\"en\" translate=\"no\">{}</span>",
-            crate::view::escape(&problem.message)
-        ));
+        let text = v.told(&problem.message);
         checks.push(Check { good: false, text, mend: Some(("/wifi", msg("Look at the radios"))) });
     }
     checks

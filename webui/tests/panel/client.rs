@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use kith_webui::{Config, router};
+use kith_webui::backend::Side;
+use kith_webui::{Config, Connection, router};
 use tower::ServiceExt as _;
 
 use crate::fake::{Fake, MEMBER, MEMBER_FORM, OWNER, OWNER_FORM};
@@ -65,15 +66,26 @@ impl Seen {
 /// The panel over one fake.
 pub(crate) struct Panel {
     router: axum::Router,
+    side: Side,
     pub(crate) fake: Arc<Fake>,
 }
 
 impl Panel {
     pub(crate) fn new(fake: Arc<Fake>) -> Self {
-        Self { router: router(fake.clone(), Config::new(SUFFIX)), fake }
+        Self { router: router(fake.clone(), Config::new(SUFFIX)), side: Side::Household, fake }
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Seen {
+    /// The same, where all come by another network.
+    pub(crate) fn by(self, side: Side) -> Self {
+        Self { side, ..self }
+    }
+
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Seen {
+        if self.side != Side::Household {
+            let remote = "192.0.2.9:4000".parse().unwrap();
+            let local = "127.0.0.1:8480".parse().unwrap();
+            request.extensions_mut().insert(Connection { remote, local, side: self.side });
+        }
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap().to_vec();

@@ -95,7 +95,9 @@ impl Page {
             .iter()
             .filter(|tag| ["input", "textarea", "select"].contains(&tag.name.as_str()))
         {
-            let quiet = ["hidden", "checkbox"].contains(&field.get("type").unwrap_or_default())
+            // The label of a choice is around it.
+            let quiet = ["hidden", "checkbox", "radio"]
+                .contains(&field.get("type").unwrap_or_default())
                 || field.get("hidden").is_some();
             assert!(
                 quiet || field.get("id").is_some_and(|id| labelled.contains(id)),

@@ -77,6 +77,8 @@ fn used() -> BTreeMap<String, Option<String>> {
             }
         }
     }
+    // What the network has to say comes from elsewhere.
+    used.extend(kith_model::sentence::Pattern::all().map(|said| (said.english.to_owned(), None)));
     used
 }
 

@@ -10,15 +10,19 @@
 )]
 
 mod api;
+mod backup;
 mod client;
 mod content;
 mod fake;
 mod hostile;
 mod html;
 mod languages;
+mod listening;
 mod matrix;
 mod names;
 mod newcomer;
 mod pages;
 mod server;
 mod sizes;
+mod states;
+mod visitors;

@@ -53,7 +53,7 @@ fn changing() -> Vec<RouteInfo> {
     changing
 }
 
-fn path(route: &RouteInfo) -> String {
+pub(crate) fn path(route: &RouteInfo) -> String {
     let values = [
         ("{secret}", "JOINSECRET"),
         ("{id}", "p0"),

@@ -36,6 +36,7 @@ async fn the_box_answers_to_its_own_names_only() {
         let ends = kith_webui::Connection {
             remote: "192.168.77.9:4000".parse().unwrap(),
             local: "192.168.77.1:8480".parse().unwrap(),
+            side: kith_webui::backend::Side::Household,
         };
         request.extensions_mut().insert(ends);
         let status = tower::ServiceExt::oneshot(router, request).await.unwrap().status();
@@ -73,6 +74,7 @@ async fn the_node_hears_where_a_request_comes_from() {
         let ends = kith_webui::Connection {
             remote: remote.parse().unwrap(),
             local: "127.0.0.1:8480".parse().unwrap(),
+            side: kith_webui::backend::Side::Household,
         };
         request.extensions_mut().insert(ends);
         let seen = tower::ServiceExt::oneshot(router, request).await.unwrap();

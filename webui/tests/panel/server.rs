@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use kith_webui::backend::Side;
 use kith_webui::{Config, ServeError, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -55,6 +56,19 @@ async fn a_page_comes_over_a_real_socket() {
     let server = start(|_| {});
     let answer = server.ask(&get("/help", "")).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("The first hour"), "{answer}");
+}
+
+#[tokio::test]
+async fn where_the_panel_is_for_nobody_nobody_gets_a_byte() {
+    let server = start(|_| {});
+    for (side, begins) in
+        [(Side::Outside, ""), (Side::Visitors, "HTTP/1.1 403"), (Side::Household, "HTTP/1.1 200")]
+    {
+        *server.fake.side.lock().unwrap() = side;
+        let answer = server.ask(&get("/login", "")).await;
+        let first: String = answer.chars().take(12).collect();
+        assert_eq!(first, begins, "{side:?}");
+    }
 }
 
 #[tokio::test]

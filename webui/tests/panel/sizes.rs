@@ -11,11 +11,11 @@ use crate::fake::{Fake, NOW};
 use crate::html::Page;
 
 /// One TCP window of 10 segments.
-const MAX_PAGE: usize = 14 << 10;
+pub(crate) const MAX_PAGE: usize = 14 << 10;
 const MAX_STYLE: usize = 12 << 10;
 const MAX_SCRIPT: usize = 7 << 10;
 
-fn packed(bytes: &[u8]) -> usize {
+pub(crate) fn packed(bytes: &[u8]) -> usize {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap().len()

@@ -9,7 +9,9 @@ use kith_model::network::ask::{
 };
 use kith_model::network::change::{CONFIRM_SECONDS, CONFIRM_SECONDS_MESH, Finding, PastSettings};
 use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::sentence::{Part, patterns};
 use kith_model::settings::check::Hardware;
+use kith_model::settings::values::Mac;
 
 use super::changes::Then;
 use super::clients::{Wish, edited};
@@ -17,7 +19,6 @@ use super::document::{self, Document};
 use super::input::AskId;
 use super::transaction::{self, Proposal};
 use super::{Control, Later};
-use crate::hands::HandsError;
 use crate::store::{Order, VERSIONS};
 
 /// Questions that may wait for the disk.
@@ -43,10 +44,6 @@ impl Control {
         }
         if let Some(answer) = self.at_once(now, &ask) {
             return self.answer(id, answer);
-        }
-        if matches!(ask.ask, NetworkAsk::Survey) {
-            self.surveying.push(id);
-            return;
         }
         if self.storing.is_some() {
             if self.later.len() >= MOST_WAITING {
@@ -85,6 +82,12 @@ impl Control {
             NetworkAsk::Change => NetworkReply::Change(self.transaction.status(now)),
             NetworkAsk::History => NetworkReply::History(self.history()),
             NetworkAsk::Graphs => NetworkReply::Graphs(self.graphs.all()),
+            NetworkAsk::Survey => {
+                self.survey.begin();
+                NetworkReply::Surveyed(self.survey.shown().clone())
+            }
+            NetworkAsk::Surveyed => NetworkReply::Surveyed(self.survey.shown().clone()),
+            NetworkAsk::Ping { mac } => return Some(self.ping(*mac)),
             NetworkAsk::DraftSet { .. }
             | NetworkAsk::DraftReplace { .. }
             | NetworkAsk::DraftDiscard
@@ -93,10 +96,19 @@ impl Control {
             | NetworkAsk::Revert
             | NetworkAsk::Extend
             | NetworkAsk::Restore { .. }
-            | NetworkAsk::Survey
             | NetworkAsk::ClientSet { .. }
             | NetworkAsk::Identify(_) => return None,
         }))
+    }
+
+    /// Begins to ask a box that the mesh knows.
+    fn ping(&mut self, mac: Mac) -> LinkAnswer {
+        let known = self.seen.mesh.nodes.iter().any(|node| node.mac == mac.to_string());
+        if !known {
+            let message = "the mesh knows no such box right now";
+            return Err(Refusal::new(RefusalKind::NotFound, message));
+        }
+        self.pings.begin(mac).map(|()| NetworkReply::Done)
     }
 
     /// Begins what ends on the disk; the answer comes then.
@@ -128,7 +140,8 @@ impl Control {
                 Ok(())
             }
             NetworkAsk::Revert => {
-                self.revert(now, Some(id), &format!("{who} wanted it so"));
+                let reason = patterns::WANTED_SO.with([Part::typed(who)]);
+                self.revert(now, Some(id), reason);
                 Ok(())
             }
             NetworkAsk::Extend => {
@@ -151,6 +164,8 @@ impl Control {
             | NetworkAsk::Change
             | NetworkAsk::History
             | NetworkAsk::Survey
+            | NetworkAsk::Surveyed
+            | NetworkAsk::Ping { .. }
             | NetworkAsk::Aim
             | NetworkAsk::Graphs => Ok(()),
         }
@@ -342,13 +357,4 @@ pub(super) fn invalid(findings: &[Finding]) -> Refusal {
         },
     );
     Refusal::new(RefusalKind::Invalid, message)
-}
-
-/// A failure of the hands, as a refusal.
-pub(super) fn hands_failed(error: &HandsError) -> Refusal {
-    let kind = match error {
-        HandsError::Missing(_) => RefusalKind::Unavailable,
-        HandsError::Refused(_) | HandsError::File(_) => RefusalKind::Internal,
-    };
-    Refusal::new(kind, error.to_string())
 }

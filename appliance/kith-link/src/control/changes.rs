@@ -8,6 +8,7 @@ use kith_files::Kind;
 use kith_model::network::ask::{Identity, NetworkReply};
 use kith_model::network::change::{ChangeState, ChangeStatus};
 use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::sentence::Sentence;
 
 use super::document::Document;
 use super::input::{AskId, Output};
@@ -245,11 +246,12 @@ impl Control {
     }
 
     /// Takes the change back: at once in what shall be, then on flash, then for who asked.
-    pub(super) fn revert(&mut self, now: Instant, ask: Option<AskId>, reason: &str) {
+    pub(super) fn revert(&mut self, now: Instant, ask: Option<AskId>, reason: Sentence) {
         let wall = self.wall_ms(now);
         match self.transaction.revert(wall, reason) {
             Ok(change) => {
-                tracing::warn!(who = change.who, reason, "a change is taken back");
+                let why = change.reason.as_deref();
+                tracing::warn!(who = change.who, why, "a change is taken back");
                 self.current.last = Some(change);
                 self.retarget(now);
                 self.store(self.revert_order(), Then::Reverted(ask));

@@ -4,6 +4,8 @@
 use kith_core::time::Instant;
 use kith_model::network::status::Client;
 use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::sentence::patterns as say;
+use kith_model::sentence::{Part, Sentence};
 use kith_model::settings::values::Mac;
 
 use super::changes::Kept;
@@ -62,29 +64,30 @@ impl Control {
         Ok(())
     }
 
-    fn wanted(&self, wish: &Wish) -> Result<(Values, Vec<String>), Refusal> {
+    fn wanted(&self, wish: &Wish) -> Result<(Values, Vec<Sentence>), Refusal> {
         let seen = self.seen.clients.iter().find(|client| client.mac == wish.mac);
         let key = |name: &str| format!("client.\"{}\".{name}", wish.mac);
+        let mac = || Part::typed(wish.mac);
         let (mut values, mut words) = (Vec::new(), Vec::new());
         if let Some(name) = &wish.name {
             let given = (!name.is_empty()).then(|| quoted(name));
             words.push(match given {
-                Some(_) => format!("The device {} is called {name:?}.", wish.mac),
-                None => format!("The device {} has no name any more.", wish.mac),
+                Some(_) => say::DEVICE_CALLED.with([mac(), Part::typed(format_args!("{name:?}"))]),
+                None => say::DEVICE_NAMELESS.with([mac()]),
             });
             values.push((key("name"), given));
         }
         if let Some(fixed) = wish.fixed {
             let address = fixed.then(|| address(seen)).transpose()?;
             words.push(match &address {
-                Some(address) => format!("The device {} always gets {address}.", wish.mac),
-                None => format!("The device {} gets any address.", wish.mac),
+                Some(address) => say::DEVICE_FIXED.with([mac(), Part::typed(address)]),
+                None => say::DEVICE_FREE.with([mac()]),
             });
             values.push((key("address"), address.as_deref().map(quoted)));
         }
         if let Some(paused) = wish.paused {
-            let state = if paused { "kept off" } else { "let on" };
-            words.push(format!("The device {} is {state} the internet.", wish.mac));
+            let state = if paused { say::DEVICE_PAUSED } else { say::DEVICE_RESUMED };
+            words.push(state.with([mac()]));
             values.push((key("paused"), paused.then(|| "true".to_owned())));
         }
         Ok((values, words))

@@ -94,7 +94,7 @@ impl Control {
         let wanted = self.target().settings.mesh.id.as_ref();
         let facts = |name: &String| {
             let radio = self.seen.radios.get(name).cloned().unwrap_or_default();
-            let heard = || self.heard.iter().filter(|heard| heard.radio == *name);
+            let heard = || self.survey.shown().heard.iter().filter(|heard| heard.radio == *name);
             let mesh =
                 wanted.and_then(|id| heard().find(|heard| heard.mesh && heard.ssid == id.as_str()));
             let load = |number: u16| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kith_core::time::UnixTime;
 use kith_model::daemon::DaemonId;
 use kith_model::network::ask::{Heard, LinkAnswer, LinkAsk};
+use kith_model::settings::values::Mac;
 
 use crate::hands::{Event, HandsError};
 use crate::seen::Seen;
@@ -47,6 +48,8 @@ pub enum Outcome {
     Performed(Result<(), HandsError>),
     /// Of [`Job::Survey`].
     Surveyed(Result<Vec<Heard>, HandsError>),
+    /// Of [`Job::Ping`]: the round trip, or nothing.
+    Pinged(Result<Option<Duration>, HandsError>),
     /// Of [`Job::Probe`]: the round trip, or nothing.
     Probed(Option<Duration>),
     /// Of [`Job::Check`].
@@ -66,6 +69,8 @@ pub enum Job {
     Perform(Step),
     /// Listen for networks.
     Survey,
+    /// Ask a box of the mesh for a sign of life.
+    Ping(Mac),
     /// Ask for a sign of life through an uplink.
     Probe {
         /// The uplink's interface.

@@ -13,10 +13,12 @@ mod drafts;
 mod facts;
 mod graphs;
 mod input;
+mod pings;
 mod reconcile;
 mod rejoin;
 mod status;
 mod storm;
+mod survey;
 mod transaction;
 mod uplinks;
 mod watch;
@@ -29,9 +31,10 @@ use std::time::Duration;
 
 use kith_core::machine::Machine;
 use kith_core::time::{Instant, UnixTime};
-use kith_model::network::ask::{Heard, Identity, LinkAnswer, LinkAsk, NetworkReply};
+use kith_model::network::ask::{Identity, LinkAnswer, LinkAsk};
 use kith_model::network::status::NetworkStatus;
 use kith_model::profile::Profile;
+use kith_model::sentence::patterns;
 use kith_model::settings::values::Passphrase;
 
 use self::changes::{OldLan, Then};
@@ -39,10 +42,12 @@ use self::claims::Claims;
 use self::document::Document;
 use self::drafts::Drafts;
 use self::graphs::Graphs;
+use self::pings::Pings;
 pub use self::input::{AskId, Input, Job, Outcome, Output};
 use self::reconcile::Reconcile;
 use self::rejoin::Rejoin;
 use self::storm::Storm;
+use self::survey::Survey;
 pub use self::transaction::Boot;
 use self::transaction::{Found, Transaction};
 use self::uplinks::Uplinks;
@@ -50,7 +55,7 @@ use self::watch::Watch;
 use crate::desire::desire;
 use crate::desired::Desired;
 use crate::facts::Offer;
-use crate::hands::{Event, HandsError};
+use crate::hands::Event;
 use crate::plan::plan;
 use crate::seen::Seen;
 use crate::store::{Current, Loaded, Order, Past};
@@ -120,8 +125,8 @@ pub struct Control {
 
     seen: Seen,
     desired: Desired,
-    heard: Vec<Heard>,
-    surveying: Vec<AskId>,
+    survey: Survey,
+    pings: Pings,
     shown: NetworkStatus,
 
     job: Option<Job>,
@@ -164,8 +169,8 @@ impl Control {
             traffic: (Instant::ZERO, Instant::ZERO),
             seen: Seen::default(),
             desired: Desired::default(),
-            heard: Vec::new(),
-            surveying: Vec::new(),
+            survey: Survey::default(),
+            pings: Pings::default(),
             shown: NetworkStatus::default(),
             job: None,
             storing: None,
@@ -194,7 +199,7 @@ impl Control {
         if let Found::TakeBack(armed, why) = self.transaction.resume(now, armed, safe) {
             let wall = self.wall_ms(now);
             tracing::warn!(who = armed.who, why, "a change is taken back");
-            self.current.last = Some(self.transaction.reverted(&armed, wall, why));
+            self.current.last = Some(self.transaction.reverted(&armed, wall, why.into()));
             self.store(self.revert_order(), Then::Reverted(None));
         }
     }
@@ -245,8 +250,11 @@ impl Control {
         if let Some(job) = self.reconcile.next(now) {
             return Some(job);
         }
-        if !self.surveying.is_empty() {
+        if self.survey.wanted() {
             return Some(Job::Survey);
+        }
+        if let Some(mac) = self.pings.wanted() {
+            return Some(Job::Ping(mac));
         }
         if let Some(step) = self.rejoin.next(now) {
             return Some(Job::Perform(step));
@@ -271,7 +279,10 @@ impl Control {
                 let wall = self.wall_ms(now);
                 self.reconcile.performed(now, wall, &step, result);
             }
-            (Job::Survey, Outcome::Surveyed(result)) => self.surveyed(result),
+            (Job::Survey, Outcome::Surveyed(result)) => {
+                self.survey.done(self.wall_ms(now), result);
+            }
+            (Job::Ping(_), Outcome::Pinged(result)) => self.pings.done(result),
             (Job::Probe { .. }, Outcome::Probed(rtt)) => {
                 let wall = self.wall_ms(now);
                 if self.uplinks.probed(now, wall, rtt) {
@@ -322,19 +333,6 @@ impl Control {
         }
     }
 
-    fn surveyed(&mut self, result: Result<Vec<Heard>, HandsError>) {
-        let answer = match result {
-            Ok(heard) => {
-                self.heard.clone_from(&heard);
-                Ok(NetworkReply::Survey(heard))
-            }
-            Err(error) => Err(answers::hands_failed(&error)),
-        };
-        for id in std::mem::take(&mut self.surveying) {
-            self.answer(id, answer.clone());
-        }
-    }
-
     fn happened(&mut self, now: Instant, event: Event) {
         match event {
             Event::Changed => self.reconcile.changed(now),
@@ -365,7 +363,7 @@ impl Control {
     fn pass(&mut self, now: Instant) {
         let before = std::mem::replace(&mut self.now, now);
         if self.transaction.deadline().is_some_and(|at| at <= now) {
-            self.revert(now, None, "nobody confirmed it in time");
+            self.revert(now, None, patterns::NOBODY_CONFIRMED.said());
         }
         if self.owed.is_some_and(|at| at <= now) {
             self.owed = None;

@@ -11,6 +11,7 @@ use kith_model::network::change::{
     CONFIRM_SECONDS_MOST, ChangeState, ChangeStatus, EXTEND_SECONDS,
 };
 use kith_model::refusal::{Refusal, RefusalKind};
+use kith_model::sentence::Sentence;
 
 use super::document::{self, Document};
 use crate::store::Armed;
@@ -47,7 +48,7 @@ pub(super) struct Proposal {
     pub(super) who: String,
     pub(super) document: Document,
     pub(super) base: String,
-    pub(super) words: Vec<String>,
+    pub(super) words: Vec<Sentence>,
     pub(super) moves_to: Option<String>,
     /// The sha2-256 of its token; nothing when it needs no confirmation.
     pub(super) token: Option<String>,
@@ -245,7 +246,7 @@ impl Transaction {
     }
 
     /// Takes the change back, from this moment on.
-    pub(super) fn revert(&mut self, wall: u64, reason: &str) -> Result<ChangeStatus, Refusal> {
+    pub(super) fn revert(&mut self, wall: u64, reason: Sentence) -> Result<ChangeStatus, Refusal> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Waiting(waiting) => Ok(self.reverted(&waiting.armed, wall, reason)),
             Phase::Keeping(waiting) => {
@@ -260,8 +261,8 @@ impl Transaction {
     }
 
     /// Remembers that a change was taken back.
-    pub(super) fn reverted(&mut self, armed: &Armed, wall: u64, reason: &str) -> ChangeStatus {
-        let ended = ended(armed, ChangeState::Reverted, wall, Some(reason.to_owned()));
+    pub(super) fn reverted(&mut self, armed: &Armed, wall: u64, reason: Sentence) -> ChangeStatus {
+        let ended = ended(armed, ChangeState::Reverted, wall, Some(reason));
         self.last = Some(ended.clone());
         ended
     }
@@ -335,7 +336,7 @@ pub(super) fn ended(
     armed: &Armed,
     state: ChangeState,
     at: u64,
-    reason: Option<String>,
+    reason: Option<Sentence>,
 ) -> ChangeStatus {
     ChangeStatus {
         id: armed.id,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kith_model::daemon::DaemonId;
 use kith_model::network::ask::Heard;
+use kith_model::settings::values::Mac;
 
 use crate::facts::Offer;
 use crate::seen::Seen;
@@ -60,6 +61,12 @@ pub trait Hands: Send {
         device: &str,
         target: IpAddr,
     ) -> impl Future<Output = Option<Duration>> + Send;
+
+    /// Asks a box of the mesh for a sign of life; the round trip, or nothing within two seconds.
+    fn ping(
+        &mut self,
+        mac: Mac,
+    ) -> impl Future<Output = Result<Option<Duration>, HandsError>> + Send;
 
     /// Whether a daemon answers on its control socket within two seconds. One without a control socket
     /// answers as long as it runs.

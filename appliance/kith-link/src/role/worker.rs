@@ -47,6 +47,7 @@ async fn carry_out<H: Hands>(hands: &mut H, job: Job) -> Outcome {
             Outcome::Performed(hands.perform(&step).await)
         }
         Job::Survey => Outcome::Surveyed(hands.survey().await),
+        Job::Ping(mac) => Outcome::Pinged(hands.ping(mac).await),
         Job::Probe { device, target } => Outcome::Probed(hands.probe(&device, target).await),
         Job::Check(daemon) => Outcome::Answers(hands.answers(&daemon).await),
         Job::AskFor(address) => Outcome::AskedFor(hands.ask_for(address).await),

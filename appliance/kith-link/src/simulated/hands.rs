@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kith_model::daemon::DaemonId;
 use kith_model::network::ask::Heard;
+use kith_model::settings::values::Mac;
 use kith_role::clock::SystemClock;
 
 use super::World;
@@ -51,6 +52,12 @@ impl Hands for SimulatedHands {
         let rtt = self.world.probe(self.clock.now(), device, target);
         tokio::time::sleep(rtt.unwrap_or(PROBE)).await;
         rtt
+    }
+
+    async fn ping(&mut self, mac: Mac) -> Result<Option<Duration>, HandsError> {
+        let rtt = self.world.ping(self.clock.now(), mac);
+        tokio::time::sleep(rtt.unwrap_or(PROBE)).await;
+        Ok(rtt)
     }
 
     async fn answers(&mut self, daemon: &DaemonId) -> bool {

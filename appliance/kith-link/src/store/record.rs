@@ -2,6 +2,7 @@
 
 use ipnet::Ipv4Net;
 use kith_model::network::change::ChangeStatus;
+use kith_model::sentence::Sentence;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -27,8 +28,8 @@ pub struct Armed {
     pub text: String,
     /// Who asked for it.
     pub who: String,
-    /// What it changes, in English sentences.
-    pub words: Vec<String>,
+    /// What it changes.
+    pub words: Vec<Sentence>,
     /// When it was armed, in milliseconds since 1970 as the clock showed.
     pub at: u64,
     /// Where the panel is then, if that changes.
@@ -44,8 +45,8 @@ pub struct Current {
     pub since: u64,
     /// Who asked for them.
     pub who: String,
-    /// What they changed, in English sentences.
-    pub words: Vec<String>,
+    /// What they changed.
+    pub words: Vec<Sentence>,
     /// The last change, kept or not.
     pub last: Option<ChangeStatus>,
     /// The household's address before, while devices may still use it.
@@ -79,8 +80,8 @@ pub struct Past {
     pub since: u64,
     /// Who asked for it.
     pub who: String,
-    /// What it changed, in English sentences.
-    pub words: Vec<String>,
+    /// What it changed.
+    pub words: Vec<Sentence>,
     /// The document.
     pub text: String,
 }

@@ -246,6 +246,7 @@ impl Rig {
                 Outcome::Performed(self.world.perform(now, &step))
             }
             Job::Survey => Outcome::Surveyed(Ok(self.world.survey(now))),
+            Job::Ping(mac) => Outcome::Pinged(Ok(self.world.ping(now, mac))),
             Job::Probe { device, target } => {
                 Outcome::Probed(self.world.probe(now, &device, target))
             }

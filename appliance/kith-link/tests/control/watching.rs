@@ -105,9 +105,28 @@ fn whoever_aims_sees_the_neighbours_once_a_second() {
 }
 
 #[test]
-fn a_survey_answers_everybody_who_waits_for_it() {
+fn a_box_of_the_mesh_is_asked_a_few_times_and_another_has_to_wait() {
     let (mut rig, _) = settled();
-    let Ok(NetworkReply::Survey(heard)) = rig.ask("ada", NetworkAsk::Survey) else { panic!() };
+    let node = rig.status().mesh.nodes[0].clone();
+    let mac = node.mac.parse().unwrap();
+    assert!(matches!(rig.ask("ada", NetworkAsk::Ping { mac }), Ok(NetworkReply::Done)));
+    rig.run(Duration::from_secs(30));
+    let pinged = rig.status().pinged.unwrap();
+    assert_eq!((&*pinged.mac, pinged.running, pinged.rtt_us.len()), (&*node.mac, false, 5));
+    assert!(pinged.rtt_us.iter().any(Option::is_some), "{pinged:?}");
+    let stranger = "02:00:00:00:99:99".parse().unwrap();
+    assert!(rig.ask("ada", NetworkAsk::Ping { mac: stranger }).is_err());
+}
+
+#[test]
+fn a_survey_is_begun_at_once_and_its_result_kept() {
+    let (mut rig, _) = settled();
+    let Ok(NetworkReply::Surveyed(first)) = rig.ask("ada", NetworkAsk::Survey) else { panic!() };
+    assert!(first.listening && first.at.is_none() && first.heard.is_empty(), "{first:?}");
+    rig.run(Duration::from_secs(15));
+    let Ok(NetworkReply::Surveyed(then)) = rig.ask("bob", NetworkAsk::Surveyed) else { panic!() };
+    assert!(!then.listening && then.at.is_some(), "{then:?}");
+    let heard = then.heard;
     let mesh = heard.iter().find(|heard| heard.mesh).unwrap();
     assert_eq!((&*mesh.ssid, mesh.count), ("Valley Mesh", 3));
     assert!(heard.iter().any(|heard| heard.ssid.contains("<img")), "others' names are hostile");

@@ -111,9 +111,19 @@ pub enum NetworkAsk {
         /// Its revision.
         revision: String,
     },
-    /// Listens for other networks on all radios, which takes a few seconds. Answers
-    /// [`NetworkReply::Survey`].
+    /// Begins to listen for other networks on all radios, which takes some seconds; answers at once, with
+    /// what was heard the time before. Answers [`NetworkReply::Surveyed`].
     Survey,
+    /// What was heard the last time, and whether the radios listen right now. Answers
+    /// [`NetworkReply::Surveyed`].
+    Surveyed,
+    /// Asks a box of the mesh for signs of life, [`super::status::PINGS`] times; one box at a time. Answers
+    /// [`NetworkReply::Done`] at once; [`NetworkStatus::pinged`] shows how it goes.
+    Ping {
+        /// The box's address in the mesh.
+        #[schemars(extend("examples" = ["02:00:00:00:00:01"]))]
+        mac: Mac,
+    },
     /// Looks at neighbours once a second for the next minute, for who aims an antenna. Answers
     /// [`NetworkReply::Status`].
     Aim,
@@ -184,6 +194,8 @@ impl NetworkAsk {
             | Self::History
             | Self::Restore { .. }
             | Self::Survey
+            | Self::Surveyed
+            | Self::Ping { .. }
             | Self::ClientSet { .. }
             | Self::Identify(_) => Right::BoxOwner,
         }
@@ -212,7 +224,7 @@ pub enum NetworkReply {
     /// Versions of the settings.
     History(Vec<PastSettings>),
     /// Networks in reach.
-    Survey(Vec<Heard>),
+    Surveyed(Surveyed),
     /// The last 24 hours.
     Graphs(Vec<Graph>),
     /// Done; there is nothing to say.
@@ -232,6 +244,19 @@ pub struct SettingsText {
     pub changes: u32,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
+}
+
+/// What the radios heard when they listened last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Surveyed {
+    /// Whether they listen right now.
+    pub listening: bool,
+    /// When they had listened to the end; nothing before the first time.
+    pub at: Option<u64>,
+    /// What they heard then.
+    pub heard: Vec<Heard>,
+    /// Why the last time came to nothing, in English.
+    pub error: Option<String>,
 }
 
 /// A network in reach of a radio. Its name is hostile.

@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::sentence::Sentence;
+
 /// For how many seconds a change waits for its confirmation when nobody says otherwise.
 pub const CONFIRM_SECONDS: u32 = 120;
 
@@ -32,10 +34,10 @@ pub struct ChangeStatus {
     pub seconds_left: Option<u32>,
     /// When it was confirmed or taken back.
     pub ended_at: Option<u64>,
-    /// What it changes, in English sentences.
-    pub words: Vec<String>,
-    /// Why it was taken back, in English.
-    pub reason: Option<String>,
+    /// What it changes.
+    pub words: Vec<Sentence>,
+    /// Why it was taken back.
+    pub reason: Option<Sentence>,
     /// Where the panel is afterwards, if that changes: `http://…/`.
     pub moves_to: Option<String>,
 }
@@ -63,12 +65,12 @@ pub struct Review {
     pub digest: String,
     /// The revision of the settings it starts from.
     pub base: String,
-    /// What changes, in English sentences.
-    pub words: Vec<String>,
+    /// What changes.
+    pub words: Vec<Sentence>,
     /// The same as a unified diff of the document, without secrets.
     pub diff: String,
-    /// What people will notice, in English sentences: "Wi-Fi restarts, about 10 seconds".
-    pub impact: Vec<String>,
+    /// What people will notice: "Wi-Fi restarts, about 10 seconds."
+    pub impact: Vec<Sentence>,
     /// Whether it can cut off whoever asks; if not, it needs no confirmation.
     pub risky: bool,
     /// Where the panel is afterwards, if that changes: `http://…/`.
@@ -101,6 +103,6 @@ pub struct PastSettings {
     pub since: u64,
     /// Who asked for it.
     pub who: String,
-    /// What it changed, in English sentences.
-    pub words: Vec<String>,
+    /// What it changed.
+    pub words: Vec<Sentence>,
 }

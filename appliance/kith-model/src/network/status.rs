@@ -28,12 +28,18 @@ pub struct NetworkStatus {
     pub links: Vec<Link>,
     /// Radios.
     pub radios: Vec<Radio>,
+    /// Whether they listen for other networks right now.
+    #[serde(default)]
+    pub listening: bool,
     /// Ways to the internet, the preferred first.
     pub uplinks: Vec<Uplink>,
     /// Whether the internet is reached, through whichever way.
     pub internet: Internet,
     /// The mesh.
     pub mesh: Mesh,
+    /// The box of the mesh that was asked for signs of life last.
+    #[serde(default)]
+    pub pinged: Option<Pinged>,
     /// Devices of household and visitors.
     pub clients: Vec<Client>,
     /// Daemons and how they are.
@@ -266,6 +272,22 @@ pub struct MeshNode {
     pub quality: u8,
     /// Milliseconds since it was last heard of.
     pub heard_ms: u32,
+}
+
+/// How often a box is asked for a sign of life.
+pub const PINGS: u8 = 5;
+
+/// A box of the mesh that is asked for signs of life (ICMPv6 echo, RFC 4443).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pinged {
+    /// Its address in the mesh.
+    pub mac: String,
+    /// Whether it is still being asked.
+    pub running: bool,
+    /// The round trips in microseconds, in order; nothing where no answer came within two seconds.
+    pub rtt_us: Vec<Option<u64>>,
+    /// Why it cannot be asked at all, in English.
+    pub error: Option<String>,
 }
 
 /// A box that shares its way to the internet.

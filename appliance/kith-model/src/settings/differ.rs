@@ -7,10 +7,13 @@ use kith_core::cid::{Cid, Codec};
 use similar::TextDiff;
 
 use super::mask;
+use super::values::Ssid;
 use super::{
     AccessPoint, Client, Dhcp, Dns, Firewall, Forward, Guest, Lan, Mesh, Place, Protocol, Radio,
-    Security, Settings, Uplink, Wifi,
+    Security, Settings, Uplink, UplinkWifi, Wifi,
 };
+use crate::sentence::patterns as say;
+use crate::sentence::{Part, Pattern, Sentence};
 
 /// The revision of a document: the first 16 hexadecimal digits of its SHA2-256.
 #[must_use]
@@ -33,7 +36,7 @@ pub fn unified(old: &str, new: &str) -> String {
 
 /// What changes from `old` to `new`, one sentence for each change. Empty if and only if they are equal.
 #[must_use]
-pub fn words(old: &Settings, new: &Settings) -> Vec<String> {
+pub fn words(old: &Settings, new: &Settings) -> Vec<Sentence> {
     let mut words = Words::default();
     let Settings {
         version: _,
@@ -49,7 +52,7 @@ pub fn words(old: &Settings, new: &Settings) -> Vec<String> {
         firewall,
         client,
     } = new;
-    words.given("The country", "", old.country.as_ref(), country.as_ref());
+    words.given(say::COUNTRY, plain, old.country.as_ref(), country.as_ref());
     words.place(&old.place, place);
     words.lan(&old.lan, lan);
     words.guest(&old.guest, guest);
@@ -62,70 +65,100 @@ pub fn words(old: &Settings, new: &Settings) -> Vec<String> {
     words
         .each(&old.client, client, |words, mac, old, new| words.client(&mac.to_string(), old, new));
     if words.0.is_empty() && old != new {
-        words.0.push("Something changes that makes no difference.".to_owned());
+        words.say(say::NO_DIFFERENCE);
     }
     words.0
 }
 
 /// Collects sentences.
 #[derive(Default)]
-struct Words(Vec<String>);
+struct Words(Vec<Sentence>);
+
+/// How a value is shown: with its unit.
+type Unit = fn(&dyn Display) -> Part;
+
+fn plain(value: &dyn Display) -> Part {
+    Part::typed(value)
+}
+
+fn seconds(value: &dyn Display) -> Part {
+    say::SECONDS.with([Part::typed(value)]).into()
+}
+
+fn kbit(value: &dyn Display) -> Part {
+    Part::typed(format_args!("{value} kbit/s"))
+}
+
+fn mhz(value: &dyn Display) -> Part {
+    Part::typed(format_args!("{value} MHz"))
+}
+
+fn dbm(value: &dyn Display) -> Part {
+    Part::typed(format_args!("{value} dBm"))
+}
 
 impl Words {
-    fn say(&mut self, sentence: impl Into<String>) {
+    fn say(&mut self, sentence: impl Into<Sentence>) {
         self.0.push(sentence.into());
     }
 
     /// A value that is always there.
-    fn value<T: PartialEq + Display>(&mut self, what: &str, unit: &str, old: &T, new: &T) {
+    fn value<T: PartialEq + Display>(
+        &mut self,
+        what: impl Into<Part>,
+        unit: Unit,
+        old: &T,
+        new: &T,
+    ) {
         if old != new {
-            self.say(format!("{what} is {new}{unit} instead of {old}{unit}."));
+            self.say(say::IS_INSTEAD.with([what.into(), unit(new), unit(old)]));
         }
     }
 
     /// A value that may be absent.
     fn given<T: PartialEq + Display>(
         &mut self,
-        what: &str,
-        unit: &str,
+        what: impl Into<Part>,
+        unit: Unit,
         old: Option<&T>,
         new: Option<&T>,
     ) {
         match (old, new) {
             (Some(old), Some(new)) => self.value(what, unit, old, new),
-            (None, Some(new)) => self.say(format!("{what} is {new}{unit}.")),
-            (Some(old), None) => {
-                self.say(format!("{what} is no longer given; it was {old}{unit}."))
-            }
+            (None, Some(new)) => self.say(say::IS.with([what.into(), unit(new)])),
+            (Some(old), None) => self.say(say::NO_LONGER_GIVEN.with([what.into(), unit(old)])),
             (None, None) => {}
         }
     }
 
-    fn switch(&mut self, old: bool, new: bool, on: &str, off: &str) {
+    fn switch(&mut self, old: bool, new: bool, (on, off): (Pattern, Pattern)) {
         if old != new {
             self.say(if new { on } else { off });
         }
     }
 
-    fn secret<T: PartialEq>(&mut self, what: &str, old: Option<&T>, new: Option<&T>) {
+    /// A switch of something that has a name.
+    fn switch_of(&mut self, old: bool, new: bool, name: &str, (on, off): (Pattern, Pattern)) {
+        if old != new {
+            let pattern = if new { on } else { off };
+            self.say(pattern.with([Part::typed(name)]));
+        }
+    }
+
+    fn secret<T: PartialEq>(&mut self, what: impl Into<Part>, old: Option<&T>, new: Option<&T>) {
         match (old, new) {
-            (Some(old), Some(new)) if old != new => self.say(format!("{what} changes.")),
-            (None, Some(_)) => self.say(format!("{what} is given.")),
-            (Some(_), None) => self.say(format!("{what} is taken away.")),
+            (Some(old), Some(new)) if old != new => self.say(say::CHANGES.with([what.into()])),
+            (None, Some(_)) => self.say(say::GIVEN.with([what.into()])),
+            (Some(_), None) => self.say(say::TAKEN_AWAY.with([what.into()])),
             (Some(_), Some(_)) | (None, None) => {}
         }
     }
 
     /// A list, told by what comes and goes.
-    fn list<T: PartialEq + Display>(&mut self, what: &str, old: &[T], new: &[T]) {
-        if old == new {
-            return;
+    fn list<T: PartialEq + Display>(&mut self, what: impl Into<Part>, old: &[T], new: &[T]) {
+        if old != new {
+            self.say(say::LIST_INSTEAD.with([what.into(), joined(new), joined(old)]));
         }
-        let list = |list: &[T]| match list {
-            [] => "none".to_owned(),
-            list => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        };
-        self.say(format!("{what}: {} instead of {}.", list(new), list(old)));
     }
 
     /// Things by name; one that is absent is as if it had its defaults.
@@ -144,142 +177,98 @@ impl Words {
 
     fn place(&mut self, old: &Place, new: &Place) {
         let Place { outdoors, location, contact } = new;
-        self.switch(old.outdoors, *outdoors, "The box hangs outside.", "The box stands inside.");
-        self.given("The place", "", quoted(&old.location).as_ref(), quoted(location).as_ref());
-        self.given("Whom to call", "", quoted(&old.contact).as_ref(), quoted(contact).as_ref());
+        self.switch(old.outdoors, *outdoors, (say::OUTSIDE, say::INSIDE));
+        self.given(say::PLACE, plain, quoted(&old.location).as_ref(), quoted(location).as_ref());
+        self.given(say::CONTACT, plain, quoted(&old.contact).as_ref(), quoted(contact).as_ref());
     }
 
     fn lan(&mut self, old: &Lan, new: &Lan) {
         let Lan { address, dhcp, ula, ports } = new;
-        self.value("The box's address in the household", "", &old.address, address);
+        self.value(say::LAN_ADDRESS, plain, &old.address, address);
         self.dhcp(&old.dhcp, dhcp);
-        self.given("The local IPv6 network", "", old.ula.as_ref(), ula.as_ref());
+        self.given(say::LAN_ULA, plain, old.ula.as_ref(), ula.as_ref());
         match (&old.ports, ports) {
-            (Some(old), Some(new)) => self.list("The household's ports", old, new),
-            (None, Some(new)) => {
-                self.say(format!("The household's ports are chosen: {}.", joined(new)))
-            }
-            (Some(old), None) => self.say(format!(
-                "The household's ports are those of the board again; they were {}.",
-                joined(old)
-            )),
+            (Some(old), Some(new)) => self.list(say::LAN_PORTS, old, new),
+            (None, Some(new)) => self.say(say::LAN_PORTS_CHOSEN.with([joined(new)])),
+            (Some(old), None) => self.say(say::LAN_PORTS_OF_BOARD.with([joined(old)])),
             (None, None) => {}
         }
     }
 
     fn dhcp(&mut self, old: &Dhcp, new: &Dhcp) {
         let Dhcp { enabled, first, last, lease_seconds } = new;
-        self.switch(
-            old.enabled,
-            *enabled,
-            "Devices get their addresses from this box.",
-            "Devices no longer get their addresses from this box.",
-        );
-        self.given("The first address given out", "", old.first.as_ref(), first.as_ref());
-        self.given("The last address given out", "", old.last.as_ref(), last.as_ref());
-        self.value(
-            "The time an address is given for",
-            " seconds",
-            &old.lease_seconds,
-            lease_seconds,
-        );
+        self.switch(old.enabled, *enabled, (say::DHCP_ON, say::DHCP_OFF));
+        self.given(say::DHCP_FIRST, plain, old.first.as_ref(), first.as_ref());
+        self.given(say::DHCP_LAST, plain, old.last.as_ref(), last.as_ref());
+        self.value(say::DHCP_LEASE, seconds, &old.lease_seconds, lease_seconds);
     }
 
     fn guest(&mut self, old: &Guest, new: &Guest) {
         let Guest { address, internet, rate_kbit } = new;
-        self.value("The box's address for visitors", "", &old.address, address);
-        self.switch(
-            old.internet,
-            *internet,
-            "Visitors may use the internet.",
-            "Visitors may no longer use the internet.",
-        );
+        self.value(say::GUEST_ADDRESS, plain, &old.address, address);
+        self.switch(old.internet, *internet, (say::GUEST_INTERNET_ON, say::GUEST_INTERNET_OFF));
         let (old, new) = (old.rate_kbit.as_ref(), rate_kbit.as_ref());
-        self.given("What all visitors together get at most", " kbit/s", old, new);
+        self.given(say::GUEST_RATE, kbit, old, new);
     }
 
     fn mesh(&mut self, old: &Mesh, new: &Mesh) {
         let Mesh { enabled, id, secret, ports, share_uplink, share_down_kbit, share_up_kbit } = new;
-        self.switch(
-            old.enabled,
-            *enabled,
-            "This box takes part in the mesh.",
-            "This box no longer takes part in the mesh.",
-        );
-        self.given("The mesh's name", "", quoted(&old.id).as_ref(), quoted(id).as_ref());
-        self.secret("The mesh's secret", old.secret.as_ref(), secret.as_ref());
-        self.list("The ports to other boxes", &old.ports, ports);
-        self.switch(
-            old.share_uplink,
-            *share_uplink,
-            "Others may use this box's way to the internet.",
-            "Others may no longer use this box's way to the internet.",
-        );
-        self.value(
-            "What is shared towards the box",
-            " kbit/s",
-            &old.share_down_kbit,
-            share_down_kbit,
-        );
-        self.value("What is shared away from it", " kbit/s", &old.share_up_kbit, share_up_kbit);
+        self.switch(old.enabled, *enabled, (say::MESH_ON, say::MESH_OFF));
+        self.given(say::MESH_NAME, plain, quoted(&old.id).as_ref(), quoted(id).as_ref());
+        self.secret(say::MESH_SECRET, old.secret.as_ref(), secret.as_ref());
+        self.list(say::MESH_PORTS, &old.ports, ports);
+        self.switch(old.share_uplink, *share_uplink, (say::SHARE_ON, say::SHARE_OFF));
+        self.value(say::SHARED_DOWN, kbit, &old.share_down_kbit, share_down_kbit);
+        self.value(say::SHARED_UP, kbit, &old.share_up_kbit, share_up_kbit);
     }
 
     fn wifi(&mut self, old: &Wifi, new: &Wifi) {
         let Wifi { household, guest } = new;
-        self.access_point("The Wi-Fi", &old.household, household);
-        self.access_point("The visitors' Wi-Fi", &old.guest, guest);
+        self.access_point(&HOUSEHOLD, &old.household, household);
+        self.access_point(&GUEST, &old.guest, guest);
     }
 
-    fn access_point(&mut self, what: &str, old: &AccessPoint, new: &AccessPoint) {
+    fn access_point(&mut self, of: &OfWifi, old: &AccessPoint, new: &AccessPoint) {
         let AccessPoint { enabled, ssid, passphrase, security } = new;
-        let (on, off) = (format!("{what} is switched on."), format!("{what} is switched off."));
-        self.switch(old.enabled, *enabled, &on, &off);
+        let quoted = |ssid: &Ssid| Part::typed(format_args!("{ssid:?}"));
+        self.switch(old.enabled, *enabled, (of.on, of.off));
         match (&old.ssid, ssid) {
             (Some(old), Some(new)) if old != new => {
-                self.say(format!("{what} is called {new:?} instead of {old:?}."));
+                self.say(of.renamed.with([quoted(new), quoted(old)]));
             }
-            (None, Some(new)) => self.say(format!("{what} is called {new:?}.")),
-            (Some(old), None) => self.say(format!("{what} has no name; it was {old:?}.")),
+            (None, Some(new)) => self.say(of.named.with([quoted(new)])),
+            (Some(old), None) => self.say(of.nameless.with([quoted(old)])),
             (Some(_), Some(_)) | (None, None) => {}
         }
         match (&old.passphrase, passphrase) {
-            (Some(old), Some(new)) if old != new => {
-                self.say(format!("{what} gets another passphrase."));
-            }
-            (None, Some(_)) => self.say(format!("{what} gets a passphrase.")),
-            (Some(_), None) => self.say(format!("{what} has no passphrase any more: it is open.")),
+            (Some(old), Some(new)) if old != new => self.say(of.other_passphrase),
+            (None, Some(_)) => self.say(of.passphrase),
+            (Some(_), None) => self.say(of.open),
             (Some(_), Some(_)) | (None, None) => {}
         }
         if old.security != *security {
-            let how = match security {
-                Security::Transition => "takes devices with WPA2 too",
-                Security::Wpa3 => "takes devices with WPA3 only",
-            };
-            self.say(format!("{what} {how}."));
+            self.say(match security {
+                Security::Transition => of.wpa2,
+                Security::Wpa3 => of.wpa3,
+            });
         }
     }
 
     fn radio(&mut self, name: &str, old: &Radio, new: &Radio) {
         let Radio { enabled, mesh, access_point, channel, width_mhz, power_dbm } = new;
-        let mut switch = |old, new, what: &str| {
-            let (on, off) = (
-                format!("The radio {name} {what}."),
-                format!("The radio {name} no longer {what}."),
-            );
-            self.switch(old, new, &on, &off);
-        };
-        switch(old.enabled, *enabled, "is in use");
-        switch(old.mesh, *mesh, "serves the mesh");
-        switch(old.access_point, *access_point, "serves household and visitors");
-        let of = |what: &str| format!("The {what} of the radio {name}");
-        self.given(&of("channel"), "", old.channel.as_ref(), channel.as_ref());
-        self.value(&of("channel's width"), " MHz", &old.width_mhz, width_mhz);
-        self.given(&of("greatest power"), " dBm", old.power_dbm.as_ref(), power_dbm.as_ref());
+        self.switch_of(old.enabled, *enabled, name, (say::RADIO_ON, say::RADIO_OFF));
+        self.switch_of(old.mesh, *mesh, name, (say::RADIO_MESH_ON, say::RADIO_MESH_OFF));
+        let serves = (say::RADIO_AP_ON, say::RADIO_AP_OFF);
+        self.switch_of(old.access_point, *access_point, name, serves);
+        let of = |what: Pattern| what.with([Part::typed(name)]);
+        self.given(of(say::RADIO_CHANNEL), plain, old.channel.as_ref(), channel.as_ref());
+        self.value(of(say::RADIO_WIDTH), mhz, &old.width_mhz, width_mhz);
+        self.given(of(say::RADIO_POWER), dbm, old.power_dbm.as_ref(), power_dbm.as_ref());
     }
 
     fn uplinks(&mut self, old: &[Uplink], new: &[Uplink]) {
         for gone in old.iter().filter(|old| !new.iter().any(|new| new.device == old.device)) {
-            self.say(format!("{} is no way to the internet any more.", gone.device));
+            self.say(say::UPLINK_GONE.with([Part::typed(&gone.device)]));
         }
         for uplink in new {
             match old.iter().find(|old| old.device == uplink.device) {
@@ -292,88 +281,69 @@ impl Words {
         sorted_old.sort();
         sorted_new.sort();
         if sorted_old == sorted_new && order(old) != order(new) {
-            self.list("The order of the ways to the internet", &order(old), &order(new));
+            self.list(say::UPLINK_ORDER, &order(old), &order(new));
         }
     }
 
     fn uplink(&mut self, old: &Uplink, new: &Uplink) {
         let Uplink { device, wifi, fixed, ipv6 } = new;
+        let of = |what: Pattern| what.with([Part::typed(device)]);
+        let quoted = |wifi: &UplinkWifi| format!("{:?}", wifi.ssid);
         match (&old.wifi, wifi) {
             (Some(before), Some(after)) => {
-                let at = format!("The Wi-Fi that {device} joins");
-                let (before_name, after_name) =
-                    (format!("{:?}", before.ssid), format!("{:?}", after.ssid));
-                self.value(&at, "", &before_name, &after_name);
-                let at = format!("The passphrase with which {device} joins");
-                self.secret(&at, before.passphrase.as_ref(), after.passphrase.as_ref());
+                self.value(of(say::UPLINK_WIFI), plain, &quoted(before), &quoted(after));
+                let (before, after) = (before.passphrase.as_ref(), after.passphrase.as_ref());
+                self.secret(of(say::UPLINK_PASSPHRASE), before, after);
             }
-            (None, Some(after)) => self.say(format!("{device} joins the Wi-Fi {:?}.", after.ssid)),
+            (None, Some(after)) => {
+                let ssid = Part::typed(quoted(after));
+                self.say(say::UPLINK_JOINS.with([Part::typed(device), ssid]));
+            }
             (Some(before), None) => {
-                self.say(format!("{device} no longer joins the Wi-Fi {:?}.", before.ssid))
+                let ssid = Part::typed(quoted(before));
+                self.say(say::UPLINK_LEAVES.with([Part::typed(device), ssid]));
             }
             (None, None) => {}
         }
         match (&old.fixed, fixed) {
             (Some(before), Some(after)) => {
-                self.value(
-                    &format!("The box's address at {device}"),
-                    "",
-                    &before.address,
-                    &after.address,
-                );
-                self.value(
-                    &format!("The next router at {device}"),
-                    "",
-                    &before.router,
-                    &after.router,
-                );
-                self.list(&format!("The name servers at {device}"), &before.dns, &after.dns);
+                self.value(of(say::UPLINK_ADDRESS), plain, &before.address, &after.address);
+                self.value(of(say::UPLINK_ROUTER), plain, &before.router, &after.router);
+                self.list(of(say::UPLINK_DNS), &before.dns, &after.dns);
             }
-            (None, Some(after)) => {
-                self.say(format!(
-                    "The box's address at {device} is {}, by way of {}.",
-                    after.address, after.router
-                ));
-            }
-            (Some(_), None) => self.say(format!("The box asks for its address at {device}.")),
+            (None, Some(after)) => self.say(say::UPLINK_FIXED.with([
+                Part::typed(device),
+                Part::typed(after.address),
+                Part::typed(after.router),
+            ])),
+            (Some(_), None) => self.say(of(say::UPLINK_ASKS)),
             (None, None) => {}
         }
-        let (on, off) = (
-            format!("The box asks for IPv6 at {device}."),
-            format!("The box no longer asks for IPv6 at {device}."),
-        );
-        self.switch(old.ipv6, *ipv6, &on, &off);
+        self.switch_of(old.ipv6, *ipv6, device.as_str(), (say::IPV6_ON, say::IPV6_OFF));
     }
 
     fn dns(&mut self, old: &Dns, new: &Dns) {
         let Dns { upstream, rebind_exceptions } = new;
-        self.list("The servers that are asked for names", &old.upstream, upstream);
-        let what = "The domains that may lead into private networks";
-        self.list(what, &old.rebind_exceptions, rebind_exceptions);
+        self.list(say::DNS_UPSTREAM, &old.upstream, upstream);
+        self.list(say::DNS_EXCEPTIONS, &old.rebind_exceptions, rebind_exceptions);
     }
 
     fn firewall(&mut self, old: &Firewall, new: &Firewall) {
         let Firewall { forward, pinhole } = new;
         for gone in without(&old.forward, forward) {
-            self.say(format!(
-                "{} no longer leads from the internet to {}.",
-                port(gone.protocol, gone.port),
-                gone.to
-            ));
+            let port = port(gone.protocol, gone.port);
+            self.say(say::FORWARD_GONE.with([port, Part::typed(gone.to)]));
         }
         for come in without(forward, &old.forward) {
             self.say(forward_words(come));
         }
         for gone in without(&old.pinhole, pinhole) {
-            self.say(format!(
-                "{} of {} is no longer open to the internet.",
-                port(gone.protocol, gone.port),
-                gone.to
-            ));
+            let port = port(gone.protocol, gone.port);
+            self.say(say::PINHOLE_GONE.with([port, Part::typed(gone.to)]));
         }
         for come in without(pinhole, &old.pinhole) {
-            let (port, name) = (port(come.protocol, come.port), &come.name);
-            self.say(format!("{port} of {} is open to the internet over IPv6 ({name}).", come.to));
+            let (port, name) = (port(come.protocol, come.port), Part::typed(&come.name));
+            self.say(say::PINHOLE_NEW.with([port, Part::typed(come.to), name]));
         }
     }
 
@@ -381,25 +351,65 @@ impl Words {
         let Client { name, address, paused } = new;
         let who =
             new.name.as_ref().or(old.name.as_ref()).map_or(mac.to_owned(), ToString::to_string);
-        self.given(&format!("The name of the device {mac}"), "", old.name.as_ref(), name.as_ref());
-        self.given(&format!("The address of {who}"), "", old.address.as_ref(), address.as_ref());
-        let (on, off) = (
-            format!("{who} is kept off the internet."),
-            format!("{who} may use the internet again."),
+        let (name_of, address_of) = (
+            say::CLIENT_NAME.with([Part::typed(mac)]),
+            say::CLIENT_ADDRESS.with([Part::typed(&who)]),
         );
-        self.switch(old.paused, *paused, &on, &off);
+        self.given(name_of, plain, old.name.as_ref(), name.as_ref());
+        self.given(address_of, plain, old.address.as_ref(), address.as_ref());
+        self.switch_of(old.paused, *paused, &who, (say::CLIENT_PAUSED, say::CLIENT_RESUMED));
     }
 }
+
+/// What is said of one of the two Wi-Fis.
+struct OfWifi {
+    on: Pattern,
+    off: Pattern,
+    renamed: Pattern,
+    named: Pattern,
+    nameless: Pattern,
+    other_passphrase: Pattern,
+    passphrase: Pattern,
+    open: Pattern,
+    wpa2: Pattern,
+    wpa3: Pattern,
+}
+
+const HOUSEHOLD: OfWifi = OfWifi {
+    on: say::WIFI_ON,
+    off: say::WIFI_OFF,
+    renamed: say::WIFI_RENAMED,
+    named: say::WIFI_NAMED,
+    nameless: say::WIFI_NAMELESS,
+    other_passphrase: say::WIFI_OTHER_PASSPHRASE,
+    passphrase: say::WIFI_PASSPHRASE,
+    open: say::WIFI_OPEN,
+    wpa2: say::WIFI_WPA2,
+    wpa3: say::WIFI_WPA3,
+};
+
+const GUEST: OfWifi = OfWifi {
+    on: say::GUEST_ON,
+    off: say::GUEST_OFF,
+    renamed: say::GUEST_RENAMED,
+    named: say::GUEST_NAMED,
+    nameless: say::GUEST_NAMELESS,
+    other_passphrase: say::GUEST_OTHER_PASSPHRASE,
+    passphrase: say::GUEST_PASSPHRASE,
+    open: say::GUEST_OPEN,
+    wpa2: say::GUEST_WPA2,
+    wpa3: say::GUEST_WPA3,
+};
 
 fn quoted<T: Display>(text: &Option<T>) -> Option<String> {
     text.as_ref().map(|text| format!("{:?}", text.to_string()))
 }
 
-fn joined<T: Display>(list: &[T]) -> String {
+fn joined<T: Display>(list: &[T]) -> Part {
     if list.is_empty() {
-        return "none".to_owned();
+        return say::NONE.into();
     }
-    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    Part::typed(list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 /// What of `list` is not in `other`.
@@ -407,27 +417,34 @@ fn without<'l, T: PartialEq>(list: &'l [T], other: &'l [T]) -> impl Iterator<Ite
     list.iter().filter(|item| !other.contains(item))
 }
 
-fn port(protocol: Protocol, port: u16) -> String {
-    match protocol {
-        Protocol::Tcp => format!("TCP port {port}"),
-        Protocol::Udp => format!("UDP port {port}"),
+fn port(protocol: Protocol, port: u16) -> Part {
+    let pattern = match protocol {
+        Protocol::Tcp => say::PORT_TCP,
+        Protocol::Udp => say::PORT_UDP,
+    };
+    pattern.with([Part::typed(port)]).into()
+}
+
+fn forward_words(forward: &Forward) -> Sentence {
+    let Forward { name, protocol, port: outside, to, to_port } = forward;
+    let (outside, to, name) = (port(*protocol, *outside), Part::typed(to), Part::typed(name));
+    match to_port {
+        Some(inside) => say::FORWARD_NEW_PORT.with([outside, to, Part::typed(inside), name]),
+        None => say::FORWARD_NEW.with([outside, to, name]),
     }
 }
 
-fn forward_words(forward: &Forward) -> String {
-    let Forward { name, protocol, port: outside, to, to_port } = forward;
-    let inside = to_port.map_or(String::new(), |port| format!(", port {port}"));
-    format!("{} leads from the internet to {to}{inside} ({name}).", port(*protocol, *outside))
-}
-
-fn uplink_words(uplink: &Uplink) -> String {
+fn uplink_words(uplink: &Uplink) -> Sentence {
     let Uplink { device, wifi, fixed, ipv6 } = uplink;
-    let how = wifi.as_ref().map_or(String::new(), |wifi| format!(", by the Wi-Fi {:?}", wifi.ssid));
+    let nothing = || Part::typed("");
+    let how = wifi.as_ref().map_or_else(nothing, |wifi| {
+        say::BY_WIFI.with([Part::typed(format_args!("{:?}", wifi.ssid))]).into()
+    });
     let fixed = fixed
         .as_ref()
-        .map_or(String::new(), |fixed| format!(", with the address {}", fixed.address));
-    let ipv6 = if *ipv6 { "" } else { ", without IPv6" };
-    format!("{device} is a way to the internet{how}{fixed}{ipv6}.")
+        .map_or_else(nothing, |fixed| say::WITH_ADDRESS.with([Part::typed(fixed.address)]).into());
+    let ipv6 = if *ipv6 { nothing() } else { say::WITHOUT_IPV6.into() };
+    say::UPLINK_NEW.with([Part::typed(device), how, fixed, ipv6])
 }
 
 #[cfg(test)]
@@ -442,7 +459,8 @@ mod tests {
     fn said(old: &str, key: &str, value: &str) -> Vec<String> {
         let value = (value != "-").then(|| value.to_owned());
         let new = set(old, &[(key.to_owned(), value)]).unwrap();
-        words(&parse(old).unwrap(), &parse(&new).unwrap())
+        let words = words(&parse(old).unwrap(), &parse(&new).unwrap());
+        words.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -1,59 +1,37 @@
 //! What people will notice of a change, and whether it can cut off whoever asks for it.
 
 use super::Settings;
+use crate::sentence::patterns as say;
+use crate::sentence::{Part, Sentence};
 
 /// What people will notice when `old` becomes `new`, in sentences; `panel_port` is the panel's TCP port.
 #[must_use]
-pub fn impact(old: &Settings, new: &Settings, panel_port: u16) -> Vec<String> {
-    let mut impact = Vec::new();
-    let mut say = |sentence: &str| impact.push(sentence.to_owned());
+pub fn impact(old: &Settings, new: &Settings, panel_port: u16) -> Vec<Sentence> {
+    let mut impact: Vec<Sentence> = Vec::new();
     let wifi_restarts = old.wifi != new.wifi || radios_differ(old, new);
     let mesh_restarts = (&old.mesh.id, &old.mesh.secret, old.mesh.enabled, &old.mesh.ports)
         != (&new.mesh.id, &new.mesh.secret, new.mesh.enabled, &new.mesh.ports);
     if let Some(panel) = moves_to(old, new, panel_port) {
-        say(&format!(
-            "The panel moves to {panel}: your device asks for a new address, which can take a minute."
-        ));
-    }
-    if old.lan.ports != new.lan.ports || old.mesh.ports != new.mesh.ports {
-        say("Cables may have to be moved to other ports.");
-    }
-    if wifi_restarts {
-        say("Wi-Fi restarts, about 10 seconds.");
+        impact.push(say::PANEL_MOVES.with([Part::typed(panel)]));
     }
     let (before, after) = (&old.wifi.household, &new.wifi.household);
-    if before.enabled && !after.enabled {
-        say("Devices on Wi-Fi lose this box: have a cable at hand.");
-    } else if before.enabled
-        && (&before.ssid, &before.passphrase) != (&after.ssid, &after.passphrase)
-    {
-        say("Every device has to join the Wi-Fi again, this one too.");
-    }
-    if waits_for_radar(old, new) {
-        say(
-            "On this channel the radio listens for radar first: Wi-Fi is away for one minute, on channels 120 to 128 for ten.",
-        );
-    }
-    if mesh_restarts || radios_differ(old, new) && new.mesh.enabled {
-        say("The mesh restarts, about 10 seconds.");
-    }
-    if new.mesh.enabled
-        && old.mesh.enabled
-        && (&old.mesh.id, &old.mesh.secret) != (&new.mesh.id, &new.mesh.secret)
-    {
-        say(
-            "Boxes with the old name or secret of the mesh are no longer reached until they get the new ones.",
-        );
-    }
-    if old.uplink != new.uplink {
-        say("The internet is away for some seconds.");
-    }
-    if old.guest.address != new.guest.address {
-        say("Visitors' devices ask for a new address.");
-    }
-    if served(old) != served(new) {
-        say("Names and addresses are not answered for about a second.");
-    }
+    let loses_wifi = before.enabled && !after.enabled;
+    let other_wifi =
+        (&before.ssid, &before.passphrase) != (&after.ssid, &after.passphrase) && !loses_wifi;
+    let other_mesh = (&old.mesh.id, &old.mesh.secret) != (&new.mesh.id, &new.mesh.secret);
+    let noticed = [
+        (old.lan.ports != new.lan.ports || old.mesh.ports != new.mesh.ports, say::CABLES_MOVE),
+        (wifi_restarts, say::WIFI_RESTARTS),
+        (loses_wifi, say::WIFI_AWAY),
+        (before.enabled && other_wifi, say::JOIN_AGAIN),
+        (waits_for_radar(old, new), say::RADAR_FIRST),
+        (mesh_restarts || radios_differ(old, new) && new.mesh.enabled, say::MESH_RESTARTS),
+        (new.mesh.enabled && old.mesh.enabled && other_mesh, say::MESH_LOSES),
+        (old.uplink != new.uplink, say::INTERNET_AWAY),
+        (old.guest.address != new.guest.address, say::GUESTS_ASK),
+        (served(old) != served(new), say::NAMES_AWAY),
+    ];
+    impact.extend(noticed.into_iter().filter(|(so, _)| *so).map(|(_, what)| what.said()));
     impact
 }
 
@@ -130,7 +108,8 @@ mod tests {
 
     fn noticed(key: &str, value: &str) -> String {
         let (old, new) = pair(key, value);
-        impact(&old, &new, 80).join("|")
+        let impact = impact(&old, &new, 80);
+        impact.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")
     }
 
     #[test]

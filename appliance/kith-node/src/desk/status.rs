@@ -75,9 +75,15 @@ impl Desk {
             },
             transfers: self.shown_transfers(),
             alerts: self.alerts(),
+            visitor_pages: self.shows_anything(),
             network: self.network.clone(),
             revisions: self.revisions,
         }
+    }
+
+    /// Whether a space shows anything to everybody: only then need others of the mesh reach the panel.
+    fn shows_anything(&self) -> bool {
+        self.spaces().iter().any(|(space, _)| !self.governance(space).public.is_empty())
     }
 
     fn shown_transfers(&self) -> Vec<Transfer> {

@@ -332,7 +332,10 @@ impl Bench {
         let Self { desk, messages, look, state, .. } = self;
         let store = desk.store.clone();
         let router = crate::router::Router::new(state.path().to_owned());
-        let door = crate::door::Door::new(desk.queue.clone(), look, store.clone(), router);
+        let (ear, _) = crate::pace::pair();
+        let (gate, _) = crate::gate::pair(kith_model::role::Mode::Tryout, look.status.clone());
+        let door =
+            crate::door::Door::new(desk.queue.clone(), look, store.clone(), (router, gate, ear));
         std::thread::spawn(move || desk.run(messages));
         (door, store, state)
     }

@@ -3,6 +3,7 @@
 use clap::Args;
 use kith_model::network::ask::{NetworkAsk, NetworkReply, SettingsText};
 use kith_model::network::change::{ChangeState, ChangeStatus, PastSettings, Review};
+use kith_model::sentence::Sentence;
 
 use super::Desk;
 use crate::failure::{Failure, Outcome};
@@ -67,7 +68,7 @@ pub(super) fn reviewed(review: &Review) -> String {
     if review.words.is_empty() {
         return "Nothing to apply.\n".to_owned();
     }
-    let lines = |list: &[String], mark: &str| -> String {
+    let lines = |list: &[Sentence], mark: &str| -> String {
         list.iter().map(|words| format!("{mark}{}\n", words.replace('\n', " "))).collect()
     };
     let mut text = lines(&review.words, "  ");
@@ -124,7 +125,7 @@ fn history(desk: &Desk, past: &[PastSettings]) -> Outcome {
             past.revision.clone(),
             show::when(now, past.since),
             past.who.clone(),
-            past.words.join(" "),
+            past.words.iter().map(|words| &**words).collect::<Vec<_>>().join(" "),
         ]
     };
     let rows: Vec<_> = past.iter().map(row).collect();
@@ -138,8 +139,8 @@ mod tests {
     #[test]
     fn a_review_says_what_changes_and_what_one_will_notice() {
         let review = Review {
-            words: vec!["The Wi-Fi is called \"Valley\".".to_owned()],
-            impact: vec!["Wi-Fi restarts, about 10 seconds.".to_owned()],
+            words: vec!["The Wi-Fi is called \"Valley\".".into()],
+            impact: vec!["Wi-Fi restarts, about 10 seconds.".into()],
             ..Review::default()
         };
         let expected = "  The Wi-Fi is called \"Valley\".\nWhat you will notice:\n  Wi-Fi restarts, about 10 \

@@ -130,7 +130,7 @@ mod tests {
             seconds_left: None,
             ended_at: None,
             words: Vec::new(),
-            reason: Some("nobody confirmed it".to_owned()),
+            reason: Some("nobody confirmed it".into()),
             moves_to: None,
         }
     }
@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn applied() -> Vec<(NetworkAsk, LinkAnswer)> {
-        let words = vec!["The country is DE.".to_owned()];
+        let words = vec!["The country is DE.".into()];
         let review = Review { digest: "d".to_owned(), words, risky: true, ..Review::default() };
         let change = change(ChangeState::Applied);
         let token = Some("one-time".to_owned());

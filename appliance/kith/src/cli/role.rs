@@ -121,6 +121,7 @@ async fn node(state: PathBuf, entered: EnteredNode) -> anyhow::Result<()> {
         state,
         panel,
         hosts: spawned.hosts,
+        mode: spawned.mode,
         peers,
         supervisor: Some(supervisor),
         switches,

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use askama::Template;
-use kith_model::network::status::Mesh;
-use kith_model::refusal::Refusal;
+use kith_model::command::Command;
+use kith_model::network::ask::NetworkAsk;
+use kith_model::network::status::{Mesh, MeshNode, Pinged};
+use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::settings::values::{MeshId, Passphrase};
 
 use super::{Net, Values, drafted, troubled};
-use crate::answer::{Answer, Failure, page, page_with, status_of};
+use crate::answer::{Answer, Failure, page, page_with, refuse, see, status_of};
 use crate::ask::Ask;
 use crate::view::{Markup, Nav, View, escape};
 
@@ -40,6 +42,17 @@ async fn mesh(ask: &Ask, refusal: Option<&Refusal>) -> Result<Page, Failure> {
     Ok(Page { v, net, drawing })
 }
 
+/// Asks a box for signs of life; the page then shows how it goes.
+pub(crate) async fn ping(ask: Ask) -> Result<Answer, Failure> {
+    let mac = ask.form.text("mac").parse();
+    let mac = mac.map_err(|_| refuse(RefusalKind::NotFound, "there is no such box"))?;
+    match ask.call(Command::Network(NetworkAsk::Ping { mac })).await {
+        Ok(_) => Ok(see("/mesh#pinged")),
+        Err(refusal) if refusal.kind == RefusalKind::Unavailable => Err(refusal.into()),
+        Err(refusal) => Ok(page_with(status_of(&refusal), &mesh(&ask, Some(&refusal)).await?)),
+    }
+}
+
 /// Notes whether and how the box takes part.
 pub(crate) async fn submit(ask: Ask) -> Result<Answer, Failure> {
     let mut values = Values::default();
@@ -67,6 +80,28 @@ impl Page {
         let links = self.net.status.links.iter().filter(|link| link.kind == "ethernet");
         let chosen = |name: &str| self.net.settings.mesh.ports.iter().any(|p| p.as_str() == name);
         links.map(|link| (link.name.as_str(), chosen(&link.name))).collect()
+    }
+
+    /// Whether a box is asked for signs of life right now.
+    fn asking(&self) -> bool {
+        self.net.status.pinged.as_ref().is_some_and(|pinged| pinged.running)
+    }
+
+    /// What a box is called, by its address in the mesh.
+    fn who(&self, mac: &str) -> String {
+        let mesh = &self.net.status.mesh;
+        let node = mesh.nodes.iter().find(|node| node.mac == mac).and_then(|n| n.name.as_ref());
+        let near = || mesh.neighbours.iter().find(|n| n.mac == mac).and_then(|n| n.name.as_ref());
+        called(node.or_else(near), mac)
+    }
+
+    /// The way to a box as far as this one knows it: the box, and through whom it is reached.
+    fn way<'a>(&'a self, pinged: &Pinged) -> Option<&'a MeshNode> {
+        self.net.status.mesh.nodes.iter().find(|node| node.mac == pinged.mac)
+    }
+
+    fn rtt(&self, micros: &u64) -> String {
+        crate::figures::rtt(self.v.lang, *micros)
     }
 
     fn heard(&self, milliseconds: &u32) -> String {

@@ -321,7 +321,7 @@ fn only_reads(command: &Command) -> bool {
             | NetworkAsk::Change
             | NetworkAsk::History
             | NetworkAsk::Graphs
-            | NetworkAsk::Survey
+            | NetworkAsk::Surveyed
             | NetworkAsk::Aim
     )
 }

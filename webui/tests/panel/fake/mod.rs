@@ -8,7 +8,7 @@
 )]
 
 mod answers;
-mod network;
+pub(crate) mod network;
 mod street;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ use kith_model::command::{Command, Request, Right};
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::reply::*;
 use kith_model::status::*;
-use kith_webui::backend::{Backend, Parts, Piece, Pieces, Written};
+use kith_webui::backend::{Backend, Parts, Piece, Pieces, Side, Written};
 use tokio::sync::{Barrier, Notify, watch};
 
 /// The present of every fake, in milliseconds since 1970: far ahead, so that the panel's own clock
@@ -82,6 +82,8 @@ pub(crate) struct Fake {
     pub(crate) let_go: Arc<Notify>,
     /// Where commands wait for each other, if they do.
     pub(crate) gate: Mutex<Option<Arc<Barrier>>>,
+    /// For whom the address of the box is that everybody comes to.
+    pub(crate) side: Mutex<Side>,
 }
 
 struct LetGo(Arc<Notify>);
@@ -187,6 +189,10 @@ impl Backend for Fake {
         world.status.revisions.files += 1;
         self.status.send_replace(Arc::new(world.status.clone()));
         reply
+    }
+
+    async fn side(&self, _local: std::net::SocketAddr) -> Side {
+        *self.side.lock().unwrap()
     }
 
     fn status(&self) -> watch::Receiver<Arc<Status>> {

@@ -23,7 +23,9 @@ pub(crate) struct Network {
     pub(crate) status: NetworkStatus,
     pub(crate) text: String,
     pub(crate) draft: Option<String>,
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) surveyed: Surveyed,
+    /// Whether whoever drives the network does not answer.
+    pub(crate) silent: bool,
 }
 
 impl Network {
@@ -54,7 +56,8 @@ impl Network {
             Heard { ssid: name.into(), ..heard("phy1", -80) },
         ];
         let text = "version = 1\n\n[wifi.household]\nenabled = true\nssid = \"Home\"\npassphrase = \"correct horse\"\n";
-        Self { status, text: text.into(), draft: None, heard }
+        let surveyed = Surveyed { at: Some(NOW - HOUR), heard, ..Surveyed::default() };
+        Self { status, text: text.into(), surveyed, ..Self::default() }
     }
 
     fn settings(&self) -> SettingsText {
@@ -97,6 +100,10 @@ impl Network {
     }
 
     pub(crate) fn ask(&mut self, ask: NetworkAsk) -> Result<NetworkReply, Refusal> {
+        if self.silent {
+            let refusal = Refusal::new(RefusalKind::Unavailable, "nobody drives the network");
+            return Err(Refusal { retry_after: Some(5), ..refusal });
+        }
         Ok(match ask {
             NetworkAsk::Status | NetworkAsk::Aim => {
                 NetworkReply::Status(Box::new(self.status.clone()))
@@ -148,7 +155,11 @@ impl Network {
                 who: "Ada".into(),
                 words: vec!["The Wi-Fi was switched on".into()],
             }]),
-            NetworkAsk::Survey => NetworkReply::Survey(self.heard.clone()),
+            NetworkAsk::Survey => {
+                self.surveyed.listening = true;
+                NetworkReply::Surveyed(self.surveyed.clone())
+            }
+            NetworkAsk::Surveyed => NetworkReply::Surveyed(self.surveyed.clone()),
             NetworkAsk::Graphs => NetworkReply::Graphs(vec![Graph {
                 name: "internet".into(),
                 unit: "ms".into(),
@@ -156,6 +167,12 @@ impl Network {
                 step_ms: 60_000,
                 samples: (0..200_u8).map(|i| (i % 50 != 7).then(|| f32::from(i % 17))).collect(),
             }]),
+            NetworkAsk::Ping { mac } => {
+                let rtt_us = vec![Some(1_900), None];
+                let pinged = Pinged { mac: mac.to_string(), running: true, rtt_us, error: None };
+                self.status.pinged = Some(pinged);
+                NetworkReply::Done
+            }
             NetworkAsk::ClientSet { .. } | NetworkAsk::Identify(_) => NetworkReply::Done,
         })
     }

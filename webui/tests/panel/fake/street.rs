@@ -17,6 +17,7 @@ impl Fake {
             status,
             let_go: Arc::default(),
             gate: Mutex::default(),
+            side: Mutex::new(kith_webui::backend::Side::Household),
         })
     }
 

@@ -24,6 +24,7 @@ pub(crate) const GROUP: &str = "config";
 /// `BATADV_CMD_*`.
 mod command {
     pub(super) const GET_MESH: u8 = 1;
+    pub(super) const GET_TRANSTABLE_GLOBAL: u8 = 7;
     pub(super) const GET_ORIGINATORS: u8 = 8;
     pub(super) const GET_NEIGHBORS: u8 = 9;
     pub(super) const GET_GATEWAYS: u8 = 10;
@@ -35,6 +36,7 @@ mod attribute {
     pub(super) const MESH_IFINDEX: u16 = 3;
     pub(super) const HARD_IFNAME: u16 = 7;
     pub(super) const ORIG_ADDRESS: u16 = 9;
+    pub(super) const TT_ADDRESS: u16 = 16;
     pub(super) const FLAG_BEST: u16 = 22;
     pub(super) const LAST_SEEN_MSECS: u16 = 23;
     pub(super) const NEIGH_ADDRESS: u16 = 24;
@@ -117,6 +119,32 @@ pub(crate) async fn known(
     }
     let [neighbours, originators, gateways] = &dumps[..] else { return Ok(Known::default()) };
     Ok(gather(neighbours, originators, gateways))
+}
+
+/// The addresses behind a box that the mesh knows it by: its own, since no device is bridged into the mesh.
+pub(crate) async fn behind(
+    generic: &mut Generic,
+    family: &Family,
+    index: u32,
+    of: Mac,
+) -> Result<Vec<Mac>, NetlinkError> {
+    let asked = Writer::default().u32(attribute::MESH_IFINDEX, index);
+    let dump = generic.dump(family, command::GET_TRANSTABLE_GLOBAL, asked).await?;
+    Ok(addresses(&dump, of))
+}
+
+fn addresses(dump: &[Vec<u8>], of: Mac) -> Vec<Mac> {
+    let entry = |message: &Vec<u8>| {
+        let message = Attributes::new(message);
+        let here = message.get(attribute::ORIG_ADDRESS)?.mac()? == of.0;
+        let address = message.get(attribute::TT_ADDRESS)?.mac()?;
+        // The table also names the groups that somebody listens to.
+        (here && address[0] & 1 == 0).then_some(Mac(address))
+    };
+    let mut found: Vec<Mac> = dump.iter().take(MOST).filter_map(entry).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn write(writer: Writer, settings: &Batadv) -> Writer {
@@ -234,6 +262,19 @@ mod tests {
             .u8(attribute::TQ, tq)
             .u32(attribute::LAST_SEEN_MSECS, 40);
         if best { writer.flag(attribute::FLAG_BEST) } else { writer }.done()
+    }
+
+    #[test]
+    fn behind_a_box_are_its_own_addresses_and_no_groups() {
+        let entry = |orig: [u8; 6], address: [u8; 6]| {
+            let writer = Writer::default().bytes(attribute::TT_ADDRESS, &address);
+            writer.bytes(attribute::ORIG_ADDRESS, &orig).done()
+        };
+        let own = [2, 0, 0, 0, 9, 9];
+        let group = [0x33, 0x33, 0, 0, 0, 1];
+        let dump = [entry(A, own), entry(A, group), entry(A, own), entry(B, [2; 6]), vec![1, 2]];
+        assert_eq!(addresses(&dump, Mac(A)), [Mac(own)]);
+        assert_eq!(addresses(&dump, Mac([4; 6])), []);
     }
 
     #[test]

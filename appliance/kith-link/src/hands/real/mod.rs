@@ -32,6 +32,7 @@ mod nft;
 mod perform;
 mod probe;
 mod program;
+mod reach;
 mod routes;
 mod sysctl;
 mod watch;
@@ -45,6 +46,7 @@ use std::time::Duration;
 use kith_model::daemon::{DaemonId, DaemonSeen, Program};
 use kith_model::network::ask::Heard;
 use kith_model::role::Report;
+use kith_model::settings::values::Mac;
 use kith_role::clock::SystemClock;
 
 use self::dhcpcd::{DhcpEvent, DhcpSocket, Offers};
@@ -167,6 +169,11 @@ impl Hands for RealHands {
     async fn probe(&mut self, device: &str, target: IpAddr) -> Option<Duration> {
         self.probes = self.probes.wrapping_add(1);
         probe::probe(device, target, self.probes).await
+    }
+
+    async fn ping(&mut self, mac: Mac) -> Result<Option<Duration>, HandsError> {
+        self.probes = self.probes.wrapping_add(1);
+        reach::ping((&mut self.generic, &mut self.route), mac, self.probes).await
     }
 
     async fn answers(&mut self, daemon: &DaemonId) -> bool {

@@ -58,6 +58,23 @@ pub(crate) async fn probe(device: &str, target: IpAddr, number: u16) -> Option<D
     }
 }
 
+/// The same of a neighbour on a device's own link, where no other sign will do.
+///
+/// # Errors
+/// When this process may not ping.
+pub(crate) async fn echo(
+    device: &str,
+    target: Ipv6Addr,
+    number: u16,
+) -> io::Result<Option<Duration>> {
+    let began = Instant::now();
+    match tokio::time::timeout(PATIENCE, ping(device, target.into(), number)).await {
+        Ok(Ok(())) => Ok(Some(began.elapsed())),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
+}
+
 /// An echo request, and the wait for its answer.
 async fn ping(device: &str, target: IpAddr, number: u16) -> io::Result<()> {
     let socket = ping_socket(device, target)?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use kith_core::time::{Instant, UnixTime};
@@ -132,6 +133,18 @@ impl World {
         let lost = daemon.joined_at_downs != link.downs;
         let network = conf::supplicant(self.daemons.config(now, &id)?);
         (!(lost && network.mesh) && daemon.joins + JOINS <= now).then_some(network)
+    }
+
+    /// How long a box of the mesh takes to answer: the worse the way, the longer; over a bad one, not
+    /// every time.
+    #[must_use]
+    pub fn ping(&self, now: Instant, mac: Mac) -> Option<Duration> {
+        let (device, network) = self.mesh_device(now)?;
+        let mesh = self.mesh(now, &device, &network);
+        let node = mesh.nodes.iter().find(|node| node.mac == mac.to_string())?;
+        let worse = u64::from(u8::MAX - node.quality);
+        let lost = node.quality < 100 && now.as_micros() % 3 == 0;
+        (!lost).then(|| Duration::from_micros(1_200 + 60 * worse))
     }
 
     fn mesh(&self, now: Instant, device: &str, network: &conf::Network) -> Mesh {

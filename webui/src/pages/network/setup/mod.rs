@@ -4,7 +4,7 @@
 mod countries;
 
 use askama::Template;
-use kith_model::network::ask::{Heard, NetworkAsk};
+use kith_model::network::ask::{Heard, NetworkAsk, NetworkReply, Surveyed};
 use kith_model::network::change::Review;
 use kith_model::refusal::{Refusal, RefusalKind};
 use kith_model::settings::values::{MeshId, Passphrase, Ssid};
@@ -48,7 +48,9 @@ struct Page {
     net: Net,
     step: Step,
     /// Networks in reach, for the steps that ask about them.
-    heard: Vec<Heard>,
+    listened: Surveyed,
+    /// Whether somebody would rather not wait for the radios.
+    impatient: bool,
     /// A fresh passphrase that may be taken.
     fresh: String,
     review: Option<Review>,
@@ -83,6 +85,10 @@ pub(crate) async fn submit(ask: Ask) -> Result<Answer, Failure> {
         Step::Review => return Ok(see("/changes")),
     };
     match put(&ask, values).await {
+        Ok(()) if ask.form.get("listen").is_some() => {
+            network(&ask, NetworkAsk::Survey).await?;
+            Ok(see(&format!("{PATH}/{}", ask.param("step"))))
+        }
         Ok(()) => Ok(see(&after(step))),
         Err(refusal) if refusal.kind == RefusalKind::Invalid => {
             Ok(page_with(status_of(&refusal), &shown(&ask, step, Some(&refusal)).await?))
@@ -105,11 +111,10 @@ fn after(step: Step) -> String {
 async fn shown(ask: &Ask, step: Step, refusal: Option<&Refusal>) -> Result<Page, Failure> {
     let v = troubled(View::new(ask, Nav::Network), refusal);
     let net = Net::load(ask, PATH).await?;
-    let listens = matches!(step, Step::Mesh | Step::Internet) && !net.status.radios.is_empty();
-    let heard = match listens {
+    let listened = match asks_about_others(step) && !net.status.radios.is_empty() {
         // Without ears the step still works: one can type what one knows.
-        true => network(ask, NetworkAsk::Survey).await.map_or_else(|_| Vec::new(), survey),
-        false => Vec::new(),
+        true => survey(ask).await,
+        false => Surveyed::default(),
     };
     let review = match step {
         Step::Review if net.document.draft => {
@@ -117,15 +122,29 @@ async fn shown(ask: &Ask, step: Step, refusal: Option<&Refusal>) -> Result<Page,
         }
         Step::Review | Step::Mesh | Step::Internet | Step::Wifi | Step::Place => None,
     };
-    Ok(Page { v, net, step, heard, fresh: fresh_passphrase(), review })
+    let impatient = ask.query.get("listen") == Some("no") || refusal.is_some();
+    Ok(Page { v, net, step, listened, impatient, fresh: fresh_passphrase(), review })
 }
 
-fn survey(reply: kith_model::network::ask::NetworkReply) -> Vec<Heard> {
-    let kith_model::network::ask::NetworkReply::Survey(mut heard) = reply else {
-        return Vec::new();
-    };
-    heard.sort_by_key(|network| (!network.mesh, std::cmp::Reverse(network.signal_dbm)));
-    heard
+const fn asks_about_others(step: Step) -> bool {
+    matches!(step, Step::Mesh | Step::Internet)
+}
+
+/// What the radios heard last. A box that never listened begins to: there is nothing else to show.
+async fn survey(ask: &Ask) -> Surveyed {
+    let mut seen = surveyed(ask, NetworkAsk::Surveyed).await;
+    if seen.at.is_none() && !seen.listening && seen.error.is_none() {
+        seen = surveyed(ask, NetworkAsk::Survey).await;
+    }
+    seen.heard.sort_by_key(|network| (!network.mesh, std::cmp::Reverse(network.signal_dbm)));
+    seen
+}
+
+async fn surveyed(ask: &Ask, question: NetworkAsk) -> Surveyed {
+    match network(ask, question).await {
+        Ok(NetworkReply::Surveyed(seen)) => seen,
+        Ok(_) | Err(_) => Surveyed::default(),
+    }
 }
 
 fn mesh(ask: &Ask) -> Values {
@@ -233,14 +252,24 @@ impl Page {
         self.net.settings.country.as_ref().map(|country| country.as_str()).unwrap_or_default()
     }
 
+    /// Whether the step is about networks in reach, and there are ears for them.
+    fn listens(&self) -> bool {
+        asks_about_others(self.step) && self.has_radio()
+    }
+
+    /// Whether the page waits until the radios have listened.
+    fn waits(&self) -> bool {
+        self.listened.listening && !self.impatient
+    }
+
     /// Meshes in reach.
     fn meshes(&self) -> impl Iterator<Item = &Heard> {
-        self.heard.iter().filter(|heard| heard.mesh)
+        self.listened.heard.iter().filter(|heard| heard.mesh)
     }
 
     /// Access points in reach, which may be a way to the internet.
     fn access_points(&self) -> impl Iterator<Item = &Heard> {
-        self.heard.iter().filter(|heard| !heard.mesh && !heard.ssid.is_empty())
+        self.listened.heard.iter().filter(|heard| !heard.mesh && !heard.ssid.is_empty())
     }
 
     fn mesh_id(&self) -> &str {
