@@ -8,7 +8,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("argon2", &["kith-node"]),
     ("askama", &["kith-webui"]),
     ("axum", &["kith-webui"]),
-    ("clap", &["kith"]),
+    ("clap", &["kith", "kith-image"]),
     ("ed25519-dalek", &["kith-core"]),
     ("igd-next", &["kith-net"]),
     ("ipld-core", &["kith-core"]),
