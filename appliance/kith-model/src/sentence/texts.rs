@@ -202,4 +202,8 @@ pub const ALL: &[Pattern] = &[
         "no-ping",
         "this machine lets nobody ping without more rights (net.ipv4.ping_group_range)",
     ),
+    text(
+        "power",
+        "{0} shall send with {1} dBm, but the radio and the rules of this country allow {2} dBm on channel {3}: it sends with {4} dBm. Write {5}, or take the line out.",
+    ),
 ];

@@ -26,7 +26,10 @@ pub(crate) async fn show(ask: Ask) -> Result<Answer, Failure> {
 
 async fn lan(ask: &Ask, refusal: Option<&Refusal>) -> Result<Page, Failure> {
     let v = troubled(View::new(ask, Nav::Network), refusal);
-    Ok(Page { v, net: Net::load(ask, PATH).await? })
+    let mut net = Net::load(ask, PATH).await?;
+    // What has a plug and a label first; what is only inside the box last.
+    net.status.links.sort_by_key(|link| link.label.is_none());
+    Ok(Page { v, net })
 }
 
 /// Notes how the household's network shall be.
