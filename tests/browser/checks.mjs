@@ -62,7 +62,7 @@ export async function sweep (browser, who, pages, scripts) {
   return seen
 }
 
-async function look (page, answer, where) {
+export async function look (page, answer, where) {
   const html = await answer.text()
   ensure(answer.status() < 500, `${where}: ${answer.status()}`)
   ensure(html.length < 4 * MAX_HTML, `${where}: ${html.length} bytes of HTML`)

@@ -70,6 +70,8 @@ async function setUp ({ page }) {
   await page.waitForURL('**/overview**')
   await comesBy(page, page => page.getByRole('link', { name: 'Set up the network' }))
   await press(page.getByRole('link', { name: 'Set up the network' }))
+  // The box listens first; the page goes on by itself.
+  await comesBy(page, page => page.getByLabel('Where the box stands'))
   await page.getByLabel('Where the box stands').selectOption('DE')
   presses++
   await ensure(await page.getByRole('radio', { name: /Join Valley Mesh/ }).isChecked(), 'the mesh in reach is not suggested')

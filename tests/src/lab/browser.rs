@@ -27,6 +27,9 @@ pub fn run(wishes: &Wishes) -> Report {
         report.note(&format!("browser {way}"), walk(way));
         report.note(&format!("browser router {way}"), set_up(way));
     }
+    if wishes.wants("pairs") {
+        report.note("browser pairs", pairs());
+    }
     report
 }
 
@@ -56,6 +59,29 @@ fn walk(way: &str) -> Result<String> {
     anna.stop()?;
     bert.stop()?;
     Ok(format!("{}; {exported}", said.lines().last().unwrap_or_default()))
+}
+
+/// Looks at combinations of page, state, language, scheme, width and scripts.
+fn pairs() -> Result<String> {
+    let folder = scratch("pairs")?;
+    let dora = Node::start(Plan::new("dora", folder.path()))?;
+    let output = Command::new("node")
+        .arg(source("browser").join("pairs.mjs"))
+        .env("DORA", &dora.panel)
+        .env("DORA_CLAIM", dora.claim.clone().unwrap_or_default())
+        .env("FOLDER", folder.path())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("start node")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{said}");
+    let last = said.lines().last().unwrap_or("no word").to_owned();
+    if !output.status.success() {
+        bail!("{last}\n{}", dora.log());
+    }
+    dora.stop()?;
+    Ok(last)
 }
 
 /// Sets the simulated network of a box up, undoes a change, and moves its address.
