@@ -239,6 +239,8 @@ async fn a_ticket_is_given_only_while_a_change_waits_that_moves_the_panel() {
     use kith_model::network::change::{ChangeState, ChangeStatus};
 
     let (door, ben, state) = open_with_ben().await;
+    let owner = Command::AccountRole { name: "Ben".into(), role: AccountRole::Owner };
+    ask(&door, owner).await;
     let link = kith_role::socket::bind(state.path(), SOCKET, MAX_MESSAGE).unwrap();
     let change = |seconds_left, moves_to: Option<&str>| ChangeStatus {
         id: 1,
