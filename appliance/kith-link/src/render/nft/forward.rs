@@ -21,10 +21,12 @@ pub(super) fn forward() -> Chain {
         Chain::base("forward", "type filter hook forward priority filter; policy drop;");
     chain.rule("rt type 0 drop");
     chain.why("a paused device is kept off, whatever it has open");
-    chain.rule(format!(
-        "iifname {0} oifname != {0} ether saddr @paused reject with icmpx admin-prohibited",
-        household()
-    ));
+    for people in [household(), guest()] {
+        chain.rule(format!(
+            "iifname {people} oifname != {people} ether saddr @paused reject with icmpx \
+             admin-prohibited"
+        ));
+    }
     chain.rule("jump limits");
     chain.rule("ct state vmap { established : accept, related : accept, invalid : drop }");
     chain.rule(format!("iifname {} goto household_to", household()));

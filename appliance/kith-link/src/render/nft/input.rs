@@ -57,6 +57,10 @@ pub(super) fn from_mesh(rules: &Rules) -> Chain {
     let mut chain = Chain::new("from_mesh");
     chain.rule("fib daddr . iif type != { local, broadcast, multicast } drop");
     chain.rule("meta l4proto ipv6-icmp goto icmpv6_to_the_box");
+    if let Some(mesh) = &rules.mesh {
+        chain.why("boxes have addresses of the mesh, and nobody behind one speaks with his own");
+        chain.rule(format!("ip saddr != {} drop", mesh.address.trunc()));
+    }
     chain.rule("icmp type echo-request limit rate 100/second accept");
     if let Some(port) = rules.peer_port {
         chain.why("peers (QUIC and STUN on one port), and mDNS by which they find each other");
