@@ -1,6 +1,7 @@
 //! The network as people see it: what was seen, with names, verdicts and the change under way.
 
 use kith_core::time::Instant;
+use kith_model::daemon::DaemonSeen;
 use kith_model::network::status::{
     Client, Daemon, DaemonHealth, Link, Mesh, Network, NetworkStatus, Problem,
 };
@@ -133,7 +134,7 @@ impl Control {
 
     fn daemons(&self) -> Vec<Daemon> {
         let show = |(id, daemon): (&kith_model::daemon::DaemonId, &_)| {
-            let daemon: &kith_model::daemon::DaemonSeen = daemon;
+            let daemon: &DaemonSeen = daemon;
             let hung = daemon.state == DaemonHealth::Running && self.watch.hung(id);
             Daemon {
                 program: id.program.name().to_owned(),
@@ -167,8 +168,32 @@ impl Control {
             }),
             Printed::None | Printed::Secret(_) => None,
         };
-        let wanted = self.desired.problems.iter().cloned().chain(printed);
+        let ended = self.seen.daemons.values().filter_map(ended);
+        let wanted = self.desired.problems.iter().cloned().chain(printed).chain(ended);
         let wanted = wanted.chain(self.claims.problems());
         wanted.chain(self.reconcile.problems()).chain(unreadable).chain(owed).collect()
     }
+}
+
+/// A daemon that is not there, or does not stay, for people: what works without it goes on.
+fn ended(daemon: &DaemonSeen) -> Option<Problem> {
+    let why = daemon.error.as_deref().unwrap_or("it did not say why");
+    let id = &daemon.id;
+    let (code, message) = match daemon.state {
+        DaemonHealth::Missing => {
+            ("daemon-missing", format!("What needs {id} does not work: {why}."))
+        }
+        DaemonHealth::Failing => (
+            "daemon-failing",
+            format!(
+                "What needs {id} does not work, since it ends again and again: {why}. It is tried once \
+                 a minute; undo the last change, or look at the log."
+            ),
+        ),
+        DaemonHealth::Starting
+        | DaemonHealth::Running
+        | DaemonHealth::Hung
+        | DaemonHealth::Waiting => return None,
+    };
+    Some(Problem { code: code.to_owned(), message })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use kith_core::time::Instant;
-use kith_model::daemon::{DaemonId, DaemonSeen, DaemonWish};
+use kith_model::daemon::{DaemonId, DaemonSeen, DaemonWish, Program};
 use kith_model::network::status::DaemonHealth;
 
 use crate::desired::{FileSpec, OnChange};
@@ -37,6 +37,8 @@ pub(super) struct Daemons {
     /// Files of which their daemon has not been told yet.
     untold: BTreeSet<String>,
     pub(super) running: BTreeMap<DaemonId, Daemon>,
+    /// Programs that are not on the machine.
+    pub(super) uninstalled: BTreeSet<Program>,
     next_pid: u32,
 }
 
@@ -125,7 +127,8 @@ impl Daemons {
     /// What a daemon that runs has read.
     pub(super) fn config(&self, now: Instant, id: &DaemonId) -> Option<&str> {
         let daemon = self.running.get(id)?;
-        if daemon.started + BEGINS > now || daemon.hung {
+        let gone = self.uninstalled.contains(&id.program);
+        if daemon.started + BEGINS > now || daemon.hung || gone {
             return None;
         }
         daemon.config.as_deref()
@@ -134,12 +137,24 @@ impl Daemons {
     /// As the supervisor sees them.
     pub(super) fn seen(&self, now: Instant) -> BTreeMap<DaemonId, DaemonSeen> {
         let seen = |(id, daemon): (&DaemonId, &Daemon)| {
-            let missing = daemon.config.is_none();
+            let gone = self.uninstalled.contains(&id.program);
+            let missing = daemon.config.is_none() || gone;
             let begins = daemon.started + BEGINS > now;
-            let state = match (missing, begins) {
-                (true, _) => DaemonHealth::Waiting,
-                (false, true) => DaemonHealth::Starting,
-                (false, false) => DaemonHealth::Running,
+            let (state, error) = match (gone, missing, begins) {
+                (true, ..) => {
+                    let name = id.program.name();
+                    (
+                        DaemonHealth::Missing,
+                        Some(format!(
+                            "{name} is not on this machine: install the package that has it"
+                        )),
+                    )
+                }
+                (false, true, _) => {
+                    (DaemonHealth::Waiting, Some("it has no file to read".to_owned()))
+                }
+                (false, false, true) => (DaemonHealth::Starting, None),
+                (false, false, false) => (DaemonHealth::Running, None),
             };
             let daemon = DaemonSeen {
                 id: id.clone(),
@@ -147,7 +162,7 @@ impl Daemons {
                 pid: (!missing).then_some(daemon.pid),
                 state,
                 restarts: daemon.restarts,
-                error: missing.then(|| "it has no file to read".to_owned()),
+                error,
             };
             (id.clone(), daemon)
         };

@@ -45,6 +45,8 @@ pub struct World {
     /// Whether somebody behind the provider's router answers.
     internet: bool,
     mesh_secret: Option<String>,
+    /// What the provider offers instead of the usual.
+    odd_offer: Option<Offer>,
     /// Addresses of other boxes of the mesh.
     others: BTreeMap<Ipv4Addr, Mac>,
     /// Addresses that were asked for in the mesh, and when they were.
@@ -71,6 +73,7 @@ impl World {
             plugged,
             internet: true,
             mesh_secret: None,
+            odd_offer: None,
             others: BTreeMap::new(),
             asked: BTreeMap::new(),
             daemons: Daemons::default(),
@@ -127,6 +130,18 @@ impl World {
     /// The secret of the mesh in the air; without one any will do.
     pub fn set_mesh_secret(&mut self, secret: &str) {
         self.mesh_secret = Some(secret.to_owned());
+    }
+
+    /// Lets the provider, or who says to be it, offer something else.
+    pub fn set_offer(&mut self, now: Instant, offer: Offer) {
+        self.odd_offer = Some(offer);
+        self.offer_soon(now);
+    }
+
+    /// Takes a program off the machine; what runs of it ends and does not begin again.
+    pub fn uninstall(&mut self, now: Instant, program: Program) {
+        self.daemons.uninstalled.insert(program);
+        self.later(now, Event::Changed);
     }
 
     /// Lets those behind the provider's router answer or not.
@@ -330,6 +345,9 @@ impl World {
         let wired = self.plugged.contains(device);
         if !asks || !link.up || link.master.is_some() || !(wired || self.joined(now, device)) {
             return None;
+        }
+        if let Some(odd) = &self.odd_offer {
+            return Some(odd.clone());
         }
         Some(Offer {
             ipv4: "192.168.178.57/24".parse().ok(),

@@ -14,6 +14,7 @@ mod carried_out;
 mod changes;
 mod claims;
 mod durability;
+mod hostile;
 mod lockouts;
 mod reach;
 mod rig;
