@@ -34,6 +34,7 @@ mod probe;
 mod program;
 mod reach;
 mod routes;
+pub mod strangers;
 mod sysctl;
 mod watch;
 pub mod wifi;

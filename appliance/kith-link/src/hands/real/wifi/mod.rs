@@ -253,6 +253,11 @@ async fn survey_one(
     heard.map_err(words)
 }
 
+/// What a message of a scan says.
+pub(super) fn read_scan(message: &[u8]) -> Vec<Heard> {
+    scan::gather(&[message.to_vec()], "phy0")
+}
+
 async fn needed(generic: &mut Generic) -> Result<Family, HandsError> {
     let missing =
         || HandsError::Missing("no radio found: no driver for Wi-Fi is loaded".to_owned());

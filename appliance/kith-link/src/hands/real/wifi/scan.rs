@@ -93,7 +93,7 @@ fn ends(message: &[u8], index: u32) -> bool {
 }
 
 /// Networks by their names, the strongest first. Those that hide their name are left out.
-fn gather(messages: &[Vec<u8>], radio: &str) -> Vec<Heard> {
+pub(super) fn gather(messages: &[Vec<u8>], radio: &str) -> Vec<Heard> {
     let mut networks: BTreeMap<(bool, String), Heard> = BTreeMap::new();
     for one in messages.iter().filter_map(|message| network(message, radio)) {
         let known = networks.len();
