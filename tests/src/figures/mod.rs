@@ -15,6 +15,7 @@ mod idle;
 mod logsync;
 mod pack;
 mod pages;
+mod panels;
 mod peers;
 mod quinn_files;
 mod reconnect;
@@ -62,7 +63,7 @@ type Group = fn(Scale, &mut Table) -> Result<()>;
 #[must_use]
 pub fn run(wishes: &Wishes) -> Report {
     let scale = if wishes.short { Scale::SHORT } else { Scale::FULL };
-    let groups: [(&str, Group); 9] = [
+    let groups: [(&str, Group); 10] = [
         ("pack", pack::measure),
         ("logsync", logsync::measure),
         ("transfer", transfer::measure),
@@ -71,6 +72,7 @@ pub fn run(wishes: &Wishes) -> Report {
         ("peers", peers::measure),
         ("start", start::measure),
         ("pages", pages::measure),
+        ("panels", panels::measure),
         ("idle", idle::measure),
     ];
     let mut table = Table::default();

@@ -77,7 +77,8 @@ pub async fn run(state: &Path, spawned: Spawned, supervisor: OwnedFd) -> Result<
     match role.spawned.mode {
         Mode::Tryout => {
             let profile = profile::tryout();
-            let world = World::booted(seed(state), &profile);
+            let (neighbours, devices) = crowd(state);
+            let world = World::booted(seed(state), &profile).crowded(neighbours, devices);
             role.go(profile, SimulatedHands::new(world, clock), tasks).await
         }
         Mode::Appliance => {
@@ -124,6 +125,13 @@ fn seed(state: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
+}
+
+/// For measuring only: so many more neighbours and devices as the state's file `crowd` names.
+fn crowd(state: &Path) -> (u8, u8) {
+    let text = std::fs::read_to_string(state.join("crowd")).unwrap_or_default();
+    let mut numbers = text.split_whitespace().map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// All that the parts of the role are made of.

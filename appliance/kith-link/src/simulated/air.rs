@@ -128,6 +128,24 @@ pub(super) fn mesh(seed: u64, now: Instant, id: &str, device: &str) -> Mesh {
     mesh
 }
 
+/// So many more boxes, all of them heard directly.
+pub(super) fn crowd(seed: u64, now: Instant, more: u8, mesh: &mut Mesh) {
+    let Some(like) = mesh.neighbours.first().cloned() else { return };
+    for number in 0..more {
+        let signal = near(seed ^ (0x100 + u64::from(number)), now, -60, 9);
+        let (mac, name) = (format!("02:76:61:01:00:{number:02x}"), format!("box-{number}"));
+        let quality = quality(signal);
+        mesh.nodes.push(node(&mac, &name, &mac, quality, like.heard_ms));
+        mesh.neighbours.push(MeshNeighbour {
+            mac,
+            name: Some(name),
+            signal_dbm: Some(signal),
+            quality,
+            ..like.clone()
+        });
+    }
+}
+
 fn node(mac: &str, name: &str, through: &str, quality: u8, heard_ms: u32) -> MeshNode {
     MeshNode {
         mac: mac.to_owned(),

@@ -76,6 +76,20 @@ pub(super) fn clients(seed: u64, now: Instant, wall: UnixTime, offered: &Offered
     DEVICES.iter().filter_map(|device| client(seed, now, wall, offered, device)).collect()
 }
 
+/// So many more devices of the household, each like the first that is here.
+pub(super) fn crowd(more: u8, clients: &mut Vec<Client>) {
+    let Some(like) = clients.iter().find(|client| client.network == Network::Household).cloned()
+    else {
+        return;
+    };
+    clients.extend((0..more).map(|number| Client {
+        mac: Mac([0x02, 0x70, 0x65, 1, 0, number]),
+        hostname: Some(format!("device-{number}")),
+        ipv4: like.ipv4.map(|ip| Ipv4Addr::from(u32::from(ip) + 30 + u32::from(number))),
+        ..like.clone()
+    }));
+}
+
 fn client(
     seed: u64,
     now: Instant,

@@ -57,6 +57,8 @@ pub struct World {
     planned: u64,
     /// Since when interfaces are as they are: joined, served, plugged.
     since: BTreeMap<String, Instant>,
+    /// So many more neighbours and devices than there are by themselves.
+    crowd: (u8, u8),
 }
 
 impl World {
@@ -80,7 +82,15 @@ impl World {
             agenda: BTreeMap::new(),
             planned: 0,
             since: BTreeMap::new(),
+            crowd: (0, 0),
         }
+    }
+
+    /// The same in a larger place: so many more neighbours in the mesh, and devices in the household.
+    #[must_use]
+    pub const fn crowded(mut self, neighbours: u8, devices: u8) -> Self {
+        self.crowd = (neighbours, devices);
+        self
     }
 
     /// The power goes and comes back: plugs stay, all else is as new.

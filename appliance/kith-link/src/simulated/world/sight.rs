@@ -143,13 +143,14 @@ impl World {
         let mesh = self.mesh(now, &device, &network);
         let node = mesh.nodes.iter().find(|node| node.mac == mac.to_string())?;
         let worse = u64::from(u8::MAX - node.quality);
-        let lost = node.quality < 100 && now.as_micros() % 3 == 0;
+        let lost = node.quality < 100 && now.as_micros().is_multiple_of(3);
         (!lost).then(|| Duration::from_micros(1_200 + 60 * worse))
     }
 
     fn mesh(&self, now: Instant, device: &str, network: &conf::Network) -> Mesh {
         let wrong = self.mesh_secret.is_some() && self.mesh_secret != network.passphrase;
         let mut mesh = air::mesh(self.seed, now, &network.ssid, device);
+        air::crowd(self.seed, now, self.crowd.0, &mut mesh);
         if wrong {
             (mesh.neighbours, mesh.nodes, mesh.gateways) = Default::default();
         }
@@ -308,6 +309,8 @@ impl World {
             pools: [LAN_BRIDGE, GUEST_BRIDGE]
                 .map(|bridge| self.pool(now, bridge).map(|range| range.first)),
         };
-        people::clients(self.seed, now, wall, &offered)
+        let mut clients = people::clients(self.seed, now, wall, &offered);
+        people::crowd(self.crowd.1, &mut clients);
+        clients
     }
 }
