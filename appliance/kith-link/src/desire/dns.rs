@@ -46,14 +46,16 @@ fn served(scene: &Scene<'_>, desired: &mut Desired) -> Vec<Served> {
         tag: "household",
         pool: if dhcp.enabled { lan::pool(settings.lan.address, dhcp, desired) } else { None },
         advertise: dhcp.enabled,
-        router: scene.household.delegated.is_some(),
+        router: scene.household.delegated.is_some() && scene.has_router6(),
     };
     let visitors = scene.guest.then(|| Served {
         bridge: GUEST_BRIDGE,
         tag: "guest",
         pool: lan::pool(settings.guest.address, &Default::default(), desired),
         advertise: true,
-        router: scene.visitors.delegated.is_some() && settings.guest.internet,
+        router: scene.visitors.delegated.is_some()
+            && scene.has_router6()
+            && settings.guest.internet,
     });
     std::iter::once(household).chain(visitors).collect()
 }

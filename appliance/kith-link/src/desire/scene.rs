@@ -88,6 +88,11 @@ impl<'a> Scene<'a> {
         self.ways.iter().find(|way| way.in_use)
     }
 
+    /// Whether what uses the provider's IPv6 prefix has a next router (RFC 7084, G-4 and G-5).
+    pub(super) fn has_router6(&self) -> bool {
+        self.way_out().is_some_and(|way| way.offer.router6.is_some())
+    }
+
     /// Whether anything passes through the box.
     pub(super) const fn forwarding(&self) -> bool {
         self.facts.claimed

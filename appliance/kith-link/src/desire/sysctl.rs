@@ -72,6 +72,12 @@ pub(super) fn add(scene: &Scene<'_>, desired: &mut Desired) {
         set(format!("ipv6/conf/{device}/accept_ra"), "0");
         set(format!("ipv6/conf/{device}/use_tempaddr"), "0");
         set(format!("ipv6/conf/{device}/accept_redirects"), "0");
+        if way.ipv6 {
+            // Without an address on the link nobody is asked for IPv6. dhcpcd means to make it itself and
+            // stops the kernel (9.4.1), but with `noconfigure` it makes none: a port whose cable comes
+            // later would never have one.
+            set(format!("ipv6/conf/{device}/addr_gen_mode"), "0");
+        }
     }
     if desired.links.contains_key(MESH) {
         set(format!("ipv4/conf/{MESH}/rp_filter"), "2");

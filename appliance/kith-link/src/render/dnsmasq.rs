@@ -34,6 +34,10 @@ pub const PREFIX_SECONDS: u32 = 2_700;
 const RA_INTERVAL: u32 = 200;
 const ROUTER_SECONDS: u32 = 1_800;
 
+/// Names that no device gets by asking for them: others' programs look there for what they then obey (proxies,
+/// IPv6 tunnels; CERT/CC VU#598349).
+const NOBODY: [&str; 2] = ["isatap", "wpad"];
+
 /// Answers that are remembered, and questions under way at once.
 const CACHE: u32 = 4_000;
 const QUESTIONS: u32 = 500;
@@ -113,6 +117,10 @@ pub fn main(main: &Main) -> String {
     line(format!("dhcp-leasefile={folder}/{LEASES}\ndhcp-authoritative"));
     line(format!("dhcp-hostsdir={folder}/dhcp-hosts\ndhcp-optsdir={folder}/dhcp-opts"));
     line(format!("dhcp-lease-max={}", lease_max(&main.networks)));
+    for name in NOBODY {
+        line(format!("dhcp-name-match=set:nobody,{name}"));
+    }
+    line("dhcp-ignore-names=tag:nobody".into());
     if main.storm {
         line("no-ping".into());
     }
