@@ -68,13 +68,13 @@ impl Machine<'_> {
             &["-qF", "-t", "ext4", utf8(&self.out.join("disk"))?],
         )?;
         let end = Instant::now() + self.limit;
-        let mut accelerator = if has_kvm() { "kvm" } else { "tcg,thread=multi,tb-size=256" };
+        let mut accelerator = if has_kvm() { "kvm" } else { "tcg,thread=multi,tb-size=512" };
         for boot in 1..=BOOTS {
             fs::write(shared.join("boot"), boot.to_string()).context("count the boots")?;
             let mut ended = self.boot(accelerator, end)?;
             if accelerator == "kvm" && boot == 1 && !shared.join("started").exists() {
                 println!("the machine does not start with KVM; once more without");
-                accelerator = "tcg,thread=multi,tb-size=256";
+                accelerator = "tcg,thread=multi,tb-size=512";
                 ended = self.boot(accelerator, end)?;
             }
             match ended {
@@ -146,7 +146,8 @@ impl Machine<'_> {
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
-            .args(["-M", "q35", "-accel", accelerator, "-cpu", "max", "-m", "1024", "-smp", "1"])
+            .args(["-M", "q35", "-accel", accelerator, "-cpu", "max"])
+            .args(["-m", "1536", "-smp", processors()])
             .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
             .args(["-device", "virtio-rng-pci"])
             .args(["-device", "isa-debug-exit,iobase=0xf4,iosize=4"])
@@ -159,11 +160,20 @@ impl Machine<'_> {
             .args(["-drive", &format!("if=virtio,format=raw,file={out}/disk")])
             .args(["-kernel", utf8(&self.kernel.image())?])
             .args(["-initrd", &format!("{out}/initramfs")])
-            .args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off nokaslr"])
+            .args([
+                "-append",
+                "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check",
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         Ok(command)
     }
+}
+
+/// As many as the host can lend, and no more than help.
+fn processors() -> &'static str {
+    let some = std::thread::available_parallelism().is_ok_and(|count| count.get() > 1);
+    if some { "2" } else { "1" }
 }
 
 /// Ends QEMU if it still runs.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
@@ -21,14 +22,17 @@ pub(crate) struct Row {
     pub(crate) seen: String,
     /// Whether it holds.
     pub(crate) pass: bool,
+    /// How long that took.
+    pub(crate) milliseconds: u64,
 }
 
 impl Row {
     /// Puts it into the table that every lab ends with.
     pub(crate) fn tell(self, scenario: &str, report: &mut Report) {
-        let Self { requirement, done, expected, seen, pass } = self;
+        let Self { requirement, done, expected, seen, pass, milliseconds } = self;
+        let took = Duration::from_millis(milliseconds).as_secs_f32();
         let result = if pass {
-            Ok(format!("{done}: {seen}"))
+            Ok(format!("{took:.1} s; {done}: {seen}"))
         } else {
             Err(anyhow!("{done}: expected {expected}; seen: {seen}"))
         };

@@ -1,6 +1,6 @@
 //! Simulated radios: who hears whom is a bit mask for each, changed while they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -53,6 +53,59 @@ impl Air {
         fs::write(&file, mask.to_string()).with_context(|| format!("write {file}"))
     }
 
+    /// A radio that is plugged in while all run: made, heard where `mask` says, and moved into a network.
+    /// Answers its number.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub(crate) fn plug_in(&self, mask: u32, ns: &Ns) -> Result<u32> {
+        let all = || -> Result<BTreeSet<u32>> {
+            let names = fs::read_dir("/sys/kernel/debug/ieee80211").context("list radios")?;
+            let number = |name: &str| name.strip_prefix("phy")?.parse().ok();
+            Ok(names.flatten().filter_map(|n| number(n.file_name().to_str()?)).collect())
+        };
+        let before = all()?;
+        // Radios made in a network hear only those made in the same one, wherever they are moved.
+        call(own()?.as_str(), &["vm-radio", "new"])?;
+        let new = all()?.difference(&before).next().copied().context("no radio was made")?;
+        self.place(new, mask)?;
+        self.give(new, ns)?;
+        Ok(new)
+    }
+
+    /// Takes a radio away from a running box, which sees it vanish with all its interfaces.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn take(&self, phy: u32, ns: &Ns) -> Result<()> {
+        ns.run("iw", &["phy", &format!("phy{phy}"), "set", "netns", "1"])?;
+        // They came along; those of a real one would be gone.
+        let folder = format!("/sys/class/ieee80211/phy{phy}/device/net");
+        for interface in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let name = interface.file_name();
+            call("iw", &["dev", name.to_str().context("a name in UTF-8")?, "del"])?;
+        }
+        Ok(())
+    }
+
+    /// Gives it back, with an interface such as drivers make.
+    ///
+    /// # Errors
+    /// When `iw` refuses.
+    pub(crate) fn put_back(&self, phy: u32, ns: &Ns) -> Result<()> {
+        let (radio, interface) = (format!("phy{phy}"), format!("wlan{phy}"));
+        call("iw", &["phy", &radio, "interface", "add", &interface, "type", "managed"])?;
+        self.give(phy, ns)
+    }
+
+    /// Pulls a radio out of a running box.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub(crate) fn pull_out(&self, phy: u32, ns: &Ns) -> Result<()> {
+        ns.run(&own()?, &["vm-radio", "delete", &format!("phy{phy}")]).map(drop)
+    }
+
     /// Moves a radio into a network.
     ///
     /// # Errors
@@ -68,4 +121,9 @@ impl Air {
     pub(crate) fn mac(&self, phy: u32) -> Result<&str> {
         self.macs.get(&phy).map(String::as_str).with_context(|| format!("no radio {phy}"))
     }
+}
+
+fn own() -> Result<String> {
+    let own = std::env::current_exe().context("find this program")?;
+    Ok(own.to_str().context("a path in UTF-8")?.to_owned())
 }

@@ -1,5 +1,6 @@
 //! Somebody's device: stock programs, configured by whoever serves its network and nobody else.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -31,14 +32,43 @@ impl Client {
     /// # Errors
     /// When it does not come to that.
     pub(crate) fn join(&self, ssid: &str, password: &str) -> Result<(Radio, Duration)> {
-        let role = Role::Station { ssid, password };
+        self.join_as(Role::Station { ssid, password })
+    }
+
+    /// As [`Client::join`], in another way.
+    ///
+    /// # Errors
+    /// As [`Client::join`].
+    pub(crate) fn join_as(&self, role: Role<'_>) -> Result<(Radio, Duration)> {
         let radio = wpa::supplicant(&self.ns, &self.interface, role)?;
+        let took = self.connected(&radio)?;
+        Ok((radio, took))
+    }
+
+    /// Waits until its supplicant has joined, for the first time or again.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub(crate) fn connected(&self, radio: &Radio) -> Result<Duration> {
         let ((), took) = until(PATIENCE, &format!("{} is connected", self.ns.name()), || {
             let status = radio.control.status()?;
-            let done = status.get("wpa_state").is_some_and(|s| s == "COMPLETED");
-            Ok(when(done, (), || format!("{status:?}; {}", radio.daemon.said())))
+            Ok(when(is_connected(&status), (), || format!("{status:?}; {}", radio.daemon.said())))
         })?;
-        Ok((radio, took))
+        Ok(took)
+    }
+
+    /// Its IPv6 address of the internet, which it makes of what a router says.
+    ///
+    /// # Errors
+    /// When no router says anything.
+    pub(crate) fn address6(&self) -> Result<String> {
+        let words = ["-6", "-br", "address", "show", "dev", &self.interface, "scope", "global"];
+        let found = until(PATIENCE, &format!("{} has an IPv6 address", self.ns.name()), || {
+            let said = self.ns.run("ip", &words)?;
+            let global = said.split_whitespace().find(|word| word.starts_with("2001:db8:"));
+            Ok(global.map(str::to_owned).ok_or(said))
+        });
+        found.map(|(address, _)| address)
     }
 
     /// Asks for an IPv4 address with dhcpcd, which sets it and goes.
@@ -47,8 +77,10 @@ impl Client {
     /// When nobody gives it one.
     pub(crate) fn lease(&self) -> Result<Duration> {
         let start = Instant::now();
-        // Without the probe for another holder of the address, which only takes five seconds here.
-        let words = ["-4", "-1", "-A", "-t", "60", "-C", "resolv.conf", "-C", "hostname"];
+        // Without the probe for another holder of the address, which only takes five seconds here, and
+        // without asking first for what it had somewhere else.
+        let words =
+            ["-4", "-1", "-A", "-t", "60", "-y", "0", "-C", "resolv.conf", "-C", "hostname"];
         self.ns.run("dhcpcd", &[&words[..], &[&self.interface]].concat())?;
         Ok(start.elapsed())
     }
@@ -80,6 +112,11 @@ impl Client {
         ensure!(found.is_some(), "no address of {name}: {said}");
         found.context("an address")
     }
+}
+
+/// Whether a supplicant has joined, by its status.
+pub(crate) fn is_connected(status: &BTreeMap<String, String>) -> bool {
+    status.get("wpa_state").is_some_and(|state| state == "COMPLETED")
 }
 
 /// nslookup names the server and its address first, then the name that was asked for and its own.

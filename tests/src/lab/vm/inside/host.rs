@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -28,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) ns: Ns,
     unshare: Child,
     first: u32,
+    /// Whether its clock is another than the machine's.
+    moved: bool,
 }
 
 impl Host {
@@ -36,6 +39,14 @@ impl Host {
     /// # Errors
     /// When the kernel refuses one of its namespaces.
     pub(crate) fn start(ns: &Ns) -> Result<Self> {
+        Self::start_later(ns, 0)
+    }
+
+    /// As [`Host::start`], for one that takes itself to be on for so many seconds more (a time namespace).
+    ///
+    /// # Errors
+    /// As [`Host::start`].
+    pub(crate) fn start_later(ns: &Ns, seconds: u64) -> Result<Self> {
         let own = std::env::current_exe().context("find this program")?;
         let group = group_of(ns.name());
         until(Duration::from_secs(30), "nothing is left of it", || {
@@ -44,14 +55,26 @@ impl Host {
         fs::create_dir_all(&group).with_context(|| format!("make {}", group.display()))?;
         lend(Path::new(GROUPS))?;
         let log = Path::new(SHARED).join(format!("host-{}.log", ns.name()));
-        let mut command = ns.command("unshare");
+        let mut command = within(&group, ns.command("unshare"))?;
+        command.args([
+            "--pid",
+            "--fork",
+            "--kill-child=KILL",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--cgroup",
+        ]);
+        if seconds > 0 {
+            command.args(["--time", "--boottime", &seconds.to_string()]);
+        }
         command
-            .args(["--pid", "--fork", "--kill-child=KILL", "--mount", "--uts", "--ipc", "--cgroup"])
             .arg(own)
             .args(["vm-host", ns.name()])
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(log).context("open a log")?);
-        let mut unshare = within(&group, || command.spawn().context("start a host"))?;
+        let mut unshare = command.spawn().context("start a host")?;
         let said = unshare.stdout.take().context("its standard output")?;
         let mut line = String::new();
         BufReader::new(said).read_line(&mut line).context("hear from the host")?;
@@ -61,7 +84,7 @@ impl Host {
         fs::write(outer, unshare.id().to_string()).context("leave a control group")?;
         lend(&group)?;
         let first = tree(unshare.id()).get(1).copied().context("the host's first process")?;
-        Ok(Self { ns: ns.clone(), unshare, first })
+        Ok(Self { ns: ns.clone(), unshare, first, moved: seconds > 0 })
     }
 
     /// A program to be started in it.
@@ -70,6 +93,7 @@ impl Host {
         let target = self.first.to_string();
         command
             .args(["--target", &target, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"])
+            .args(self.moved.then_some("--time"))
             .arg("--")
             .arg(program)
             .stdin(Stdio::null());
@@ -85,7 +109,13 @@ impl Host {
         let name = format!("{}-{name}", self.ns.name());
         let mut command = self.command(program);
         command.args(words);
-        within(&group_of(self.ns.name()).join("init"), || Running::start(&name, &mut command))
+        let mut command = within(&group_of(self.ns.name()).join("init"), command)?;
+        Running::start(&name, &mut command)
+    }
+
+    /// Its files, as the lab sees them.
+    pub(crate) fn root(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.first))
     }
 
     /// Runs a program in it, which must succeed; answers what it printed.
@@ -155,16 +185,19 @@ fn lend(group: &Path) -> Result<()> {
         .with_context(|| format!("lend limits to {}", group.display()))
 }
 
-/// Does `act` as a member of `group`, so that what it starts is one from its first moment.
-fn within<T>(group: &Path, act: impl FnOnce() -> Result<T>) -> Result<T> {
-    let join = |group: &Path| {
-        fs::write(group.join("cgroup.procs"), "0")
-            .with_context(|| format!("join {}", group.display()))
-    };
-    join(group)?;
-    let result = act();
-    join(Path::new(GROUPS))?;
-    result
+/// `command` as a member of `group` from its first moment, with all that it starts: this program joins the
+/// group and becomes it.
+fn within(group: &Path, command: Command) -> Result<Command> {
+    let mut joined = Command::new(std::env::current_exe().context("find this program")?);
+    joined.arg("vm-within").arg(group).arg(command.get_program()).args(command.get_args());
+    Ok(joined)
+}
+
+/// Joins a control group and becomes a program; returns only when that fails.
+pub(super) fn become_member(group: &str, program: &str, words: &[&str]) -> Result<()> {
+    fs::write(Path::new(group).join("cgroup.procs"), "0")
+        .with_context(|| format!("join {group}"))?;
+    Err(Command::new(program).args(words).exec()).with_context(|| format!("become {program}"))
 }
 
 /// The first process of a host: mounts what belongs to it, and waits for orphans until it is killed.
@@ -188,6 +221,9 @@ fn prepare(name: &str) -> Result<()> {
     // /sys is that of the network since `ip netns exec`, and lacks what is mounted in it.
     call("mount", &["-t", "proc", "proc", "/proc"])?;
     call("mount", &["-t", "cgroup2", "cgroup2", GROUPS])?;
+    // Another machine's leases are none of its own.
+    call("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/var/lib/dhcpcd"])?;
+    // Last, since mount(8) leaves a note in it.
     call("mount", &["-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])?;
     fs::write("/proc/sys/kernel/hostname", name).context("name the host")?;
     let init = Path::new(GROUPS).join("init");

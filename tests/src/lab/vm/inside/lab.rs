@@ -3,12 +3,17 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::SHARED;
 use crate::lab::vm::row::Row;
+
+/// What can be told while others are.
+pub(crate) type Story<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
 
 /// A scenario's hands on the machine it runs in.
 #[derive(Debug)]
@@ -16,7 +21,7 @@ pub(crate) struct Lab {
     /// Which boot of this scenario it is, from 1.
     pub(crate) boot: u32,
     kith: PathBuf,
-    rows: File,
+    rows: Mutex<File>,
     start: Instant,
 }
 
@@ -26,6 +31,7 @@ impl Lab {
         let boot = boot.trim().parse().context("which boot")?;
         let rows = Path::new(SHARED).join("rows");
         let rows = File::options().create(true).append(true).open(rows).context("open the rows")?;
+        let rows = Mutex::new(rows);
         let this = Self { boot, kith: PathBuf::from(kith), rows, start: Instant::now() };
         this.say(&format!("boot {boot}, seed {seed}"));
         Ok(this)
@@ -34,13 +40,15 @@ impl Lab {
     /// Does something, and writes down whether what was seen is what must be. An error is what was
     /// seen instead; the scenario goes on, as the next row may still tell something.
     pub(crate) fn check(
-        &mut self,
+        &self,
         requirement: &str,
         done: &str,
         expected: &str,
         act: impl FnOnce() -> Result<String>,
     ) -> Result<bool> {
+        let began = Instant::now();
         let result = act();
+        let took = began.elapsed();
         let pass = result.is_ok();
         let row = Row {
             requirement: requirement.into(),
@@ -48,13 +56,31 @@ impl Lab {
             expected: expected.into(),
             seen: result.unwrap_or_else(|why| format!("{why:#}")),
             pass,
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         };
         let word = if pass { "holds" } else { "DOES NOT HOLD" };
-        self.say(&format!("{requirement}: {word}: {}", row.seen));
+        let seconds = took.as_secs_f32();
+        self.say(&format!("{requirement}: {word} ({seconds:.1} s): {}", row.seen));
         let line = serde_json::to_string(&row).context("write a row")?;
-        writeln!(self.rows, "{line}").context("write a row")?;
-        self.rows.sync_all().context("write a row")?;
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(rows, "{line}").context("write a row")?;
+        rows.sync_all().context("write a row")?;
         Ok(pass)
+    }
+
+    /// Tells several stories at the same time, since most of each is waiting. They must not touch the
+    /// same things.
+    ///
+    /// # Errors
+    /// The first of theirs, when all have ended.
+    pub(crate) fn side_by_side(stories: Vec<Story<'_>>) -> Result<()> {
+        thread::scope(|scope| {
+            let told: Vec<_> = stories.into_iter().map(|story| scope.spawn(story)).collect();
+            let ended = told.into_iter().map(|story| {
+                story.join().map_err(|_| anyhow!("a story came to an end by itself")).flatten()
+            });
+            ended.collect::<Vec<Result<()>>>().into_iter().collect()
+        })
     }
 
     /// Says what happens, with the seconds since the scenario's start.

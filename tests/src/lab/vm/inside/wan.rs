@@ -1,10 +1,11 @@
-//! The internet as a box sees it: a provider's network with DHCP and DNS, and a host far behind it.
+//! The internet as a box sees it: a provider's network with DHCP and DNS, router advertisements and
+//! delegated prefixes, and a host far behind it.
 //!
-//! Addresses and names are those of documentation (RFC 5737, RFC 2606).
+//! Addresses and names are those of documentation (RFC 5737, RFC 3849, RFC 2606).
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::ns::Ns;
 use super::running::Running;
@@ -12,15 +13,17 @@ use super::wait::{until, when};
 
 /// A host on the internet, and its name.
 pub(crate) const FAR: &str = "198.51.100.1";
+pub(crate) const FAR6: &str = "2001:db8:2::1";
 pub(crate) const FAR_NAME: &str = "internet.example";
 /// The provider's router.
 pub(crate) const NEAR: &str = "192.0.2.1";
+const NEAR6: &str = "2001:db8:1::1";
 
 /// A provider.
 #[derive(Debug)]
 pub(crate) struct Wan {
     ns: Ns,
-    _server: Running,
+    _servers: [Running; 3],
 }
 
 impl Wan {
@@ -35,8 +38,11 @@ impl Wan {
         ns.ip(&format!("address add {NEAR}/24 dev br0"))?;
         ns.ip(&format!("address add {FAR}/32 dev lo"))?;
         ns.run("sysctl", &["-q", "net.ipv4.ip_forward=1"])?;
-        let server = serve(&ns, "br0", "192.0.2")?;
-        Ok(Self { ns, _server: server })
+        ns.run("sysctl", &["-q", "net.ipv6.conf.all.forwarding=1"])?;
+        ns.ip(&format!("-6 address add {NEAR6}/64 dev br0 nodad"))?;
+        ns.ip(&format!("-6 address add {FAR6}/128 dev lo"))?;
+        let servers = [serve(&ns, "br0", "192.0.2")?, advertise(&ns)?, delegate(&ns)?];
+        Ok(Self { ns, _servers: servers })
     }
 
     /// A wire from the provider to `port` of somebody, who gets a name at the provider's end.
@@ -85,6 +91,23 @@ impl Wan {
         let act = if far { "add" } else { "delete" };
         self.ns.ip(&format!("address {act} {FAR}/32 dev lo"))
     }
+}
+
+/// dnsmasq as the provider's router, which says that it is one.
+fn advertise(ns: &Ns) -> Result<Running> {
+    let mut command = ns.command("dnsmasq");
+    command
+        .args(["-k", "-C", "/dev/null", "-R", "-h", "-u", "root", "-p", "0", "--bind-interfaces"])
+        .args(["--log-facility=-", "--pid-file", "-i", "br0", "--enable-ra"])
+        .args(["--dhcp-leasefile=/run/dnsmasq-ra.leases", "--dhcp-range=2001:db8:1::,ra-only"]);
+    Running::start("dnsmasq-ra", &mut command)
+}
+
+fn delegate(ns: &Ns) -> Result<Running> {
+    let own = std::env::current_exe().context("find this program")?;
+    let mut command = ns.command(own.to_str().context("a path in UTF-8")?);
+    command.args(["vm-dhcp6", "br0"]);
+    Running::start("dhcp6", &mut command)
 }
 
 /// dnsmasq for the network `prefix`.0/24 at `interface`, which knows one name.

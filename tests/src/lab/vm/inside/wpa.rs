@@ -36,6 +36,10 @@ pub(crate) enum Role<'a> {
     Mesh { name: &'a str, password: Option<&'a str> },
     /// Join an access point with WPA3.
     Station { ssid: &'a str, password: &'a str },
+    /// Join one as an old handset does, which knows WPA2 alone.
+    Old { ssid: &'a str, password: &'a str },
+    /// Join whichever is open.
+    Guest,
 }
 
 impl Role<'_> {
@@ -57,6 +61,11 @@ impl Role<'_> {
                 "ssid=\"{ssid}\"\nkey_mgmt=SAE\npsk=\"{password}\"\nieee80211w=2\n\
                  scan_freq={AP_MHZ}"
             ),
+            Self::Old { ssid, password } => format!(
+                "ssid=\"{ssid}\"\nkey_mgmt=WPA-PSK\npsk=\"{password}\"\nieee80211w=0\n\
+                 scan_freq={AP_MHZ}"
+            ),
+            Self::Guest => "key_mgmt=NONE".into(),
         }
     }
 }
@@ -67,8 +76,15 @@ impl Role<'_> {
 /// When its control socket does not answer.
 pub(crate) fn supplicant(ns: &Ns, interface: &str, role: Role<'_>) -> Result<Radio> {
     let (folder, name) = folder(ns, interface)?;
+    // Who names a country names it for all radios of this machine.
+    let country = match role {
+        Role::Mesh { .. } | Role::Station { .. } | Role::Old { .. } => {
+            format!("country={COUNTRY}\n")
+        }
+        Role::Guest => String::new(),
+    };
     let config = format!(
-        "ctrl_interface={}\ncountry={COUNTRY}\nuser_mpm=1\nsae_pwe=2\nnetwork={{\n{}\n}}\n",
+        "ctrl_interface={}\n{country}user_mpm=1\nsae_pwe=2\nnetwork={{\n{}\n}}\n",
         folder.display(),
         role.network()
     );

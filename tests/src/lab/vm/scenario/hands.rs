@@ -41,7 +41,7 @@ const AT_HOME: &str = "kith-ap0";
 /// Everybody hears everybody.
 const NEAR: u32 = 1;
 
-pub(crate) fn play(lab: &mut Lab) -> Result<()> {
+pub(crate) fn play(lab: &Lab) -> Result<()> {
     let air = Air::new(4, COUNTRY)?;
     for phy in 0..4 {
         air.place(phy, NEAR)?;
@@ -150,7 +150,7 @@ fn access_point() -> Result<DaemonId> {
     daemon(Program::Hostapd, "phy0")
 }
 
-fn radios(lab: &mut Lab, here: &mut Here) -> Result<()> {
+fn radios(lab: &Lab, here: &mut Here) -> Result<()> {
     let done = "four simulated radios";
     lab.check("a radio's abilities are seen", done, "mesh and access point at once, SAE", || {
         let seen = here.sees()?;
@@ -212,7 +212,7 @@ fn steps() -> Vec<Step> {
     ]
 }
 
-fn made(lab: &mut Lab, here: &mut Here) -> Result<()> {
+fn made(lab: &Lab, here: &mut Here) -> Result<()> {
     let done = "a mesh point and an access point on one radio, bat0, each step twice";
     lab.check("what is made is seen", done, "kinds, addresses, master, settings", || {
         for step in steps().iter().chain(&steps()) {
@@ -268,7 +268,7 @@ fn meets(here: &mut Here) -> Result<String> {
     Ok(format!("after {:.1} s: {neighbour:?}", took.as_secs_f32()))
 }
 
-fn gateways(lab: &mut Lab, here: &mut Here, neighbour: &Neighbour) -> Result<()> {
+fn gateways(lab: &Lab, here: &mut Here, neighbour: &Neighbour) -> Result<()> {
     let done = "the neighbour shares 50/10 Mbit/s, and then nothing";
     lab.check("a shared uplink is seen", done, "its figures; gone when it ends", || {
         let (gateway, _) = until(LONG, "the gateway is seen", || {
@@ -286,7 +286,7 @@ fn gateways(lab: &mut Lab, here: &mut Here, neighbour: &Neighbour) -> Result<()>
     Ok(())
 }
 
-fn control(lab: &mut Lab, here: &mut Here, mesh: &Running) -> Result<()> {
+fn control(lab: &Lab, here: &mut Here, mesh: &Running) -> Result<()> {
     let daemon = supplicant()?;
     let done = "wpa_supplicant stopped and continued";
     lab.check("a hung daemon is told from one that works", done, "no answer, then one", || {
@@ -318,7 +318,7 @@ fn control(lab: &mut Lab, here: &mut Here, mesh: &Running) -> Result<()> {
     Ok(())
 }
 
-fn hears(lab: &mut Lab, here: &mut Here, air: &Air) -> Result<()> {
+fn hears(lab: &Lab, here: &mut Here, air: &Air) -> Result<()> {
     let cafe = Ns::new("cafe")?;
     air.give(2, &cafe)?;
     cafe.ip("link add br0 type bridge")?;
@@ -342,7 +342,7 @@ fn hears(lab: &mut Lab, here: &mut Here, air: &Air) -> Result<()> {
     Ok(())
 }
 
-fn serves(lab: &mut Lab, here: &mut Here, air: &Air) -> Result<()> {
+fn serves(lab: &Lab, here: &mut Here, air: &Air) -> Result<()> {
     let phone = Ns::new("phone")?;
     air.give(3, &phone)?;
     let mut command = Command::new("hostapd");

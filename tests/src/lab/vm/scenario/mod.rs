@@ -18,7 +18,7 @@ pub(crate) struct Scenario {
     /// How long it may take in a machine without hardware's help, on a busy host.
     pub(crate) limit: Duration,
     /// An error is a broken lab; what does not hold is a row.
-    pub(crate) play: fn(&mut Lab) -> Result<()>,
+    pub(crate) play: fn(&Lab) -> Result<()>,
 }
 
 /// All of them, in the order in which they are played.

@@ -34,7 +34,7 @@ const NOWHERE: u32 = 1 << 10;
 const ELSEWHERE: u32 = 1 << 4;
 const INDOORS: u32 = 1 << 5;
 
-pub(crate) fn play(lab: &mut Lab) -> Result<()> {
+pub(crate) fn play(lab: &Lab) -> Result<()> {
     let air = Air::new(8, COUNTRY)?;
     for (phy, mask) in [(0, AT_A), (1, AT_B), (2, AT_C), (3, INDOORS), (4, INDOORS)] {
         air.place(phy, mask)?;
@@ -107,7 +107,7 @@ impl Member {
     }
 }
 
-fn forms(lab: &mut Lab, a: &Member, b: &Member, c: &Member) -> Result<()> {
+fn forms(lab: &Lab, a: &Member, b: &Member, c: &Member) -> Result<()> {
     let done = "three supplicants in a line A-B-C, SAE, mesh_fwding=0, under batman-adv";
     let expected = "B linked with A and C, those with B alone; authenticated, MFP";
     lab.check("an encrypted mesh forms", done, expected, || {
@@ -127,7 +127,7 @@ fn forms(lab: &mut Lab, a: &Member, b: &Member, c: &Member) -> Result<()> {
     Ok(())
 }
 
-fn hears(lab: &mut Lab, air: &Air, a: &Member) -> Result<()> {
+fn hears(lab: &Lab, air: &Air, a: &Member) -> Result<()> {
     let done = "20 pings A to C, tcpdump at the monitor of all radios";
     lab.check("nobody can read the mesh", done, "no unprotected data frame", || {
         let capture = Capture::start("mesh")?;
@@ -142,7 +142,7 @@ fn hears(lab: &mut Lab, air: &Air, a: &Member) -> Result<()> {
 }
 
 /// The control of the check above: the same ear, an open mesh.
-fn open_mesh(lab: &mut Lab, air: &Air) -> Result<()> {
+fn open_mesh(lab: &Lab, air: &Air) -> Result<()> {
     let done = "the same with two boxes of a mesh without password";
     lab.check("control: the capture can tell", done, "unprotected data frames", || {
         air.place(5, ELSEWHERE)?;
@@ -159,7 +159,7 @@ fn open_mesh(lab: &mut Lab, air: &Air) -> Result<()> {
     Ok(())
 }
 
-fn cut(lab: &mut Lab, air: &Air, [a, b, c]: [&Member; 3]) -> Result<()> {
+fn cut(lab: &Lab, air: &Air, [a, b, c]: [&Member; 3]) -> Result<()> {
     let done = "A is moved out of everybody's reach, and back";
     let expected = "no ping while away, all well again without help";
     lab.check("a link is cut and heals", done, expected, || {
@@ -193,7 +193,7 @@ fn cut(lab: &mut Lab, air: &Air, [a, b, c]: [&Member; 3]) -> Result<()> {
     Ok(())
 }
 
-fn rejoin(lab: &mut Lab, a: &Member) -> Result<()> {
+fn rejoin(lab: &Lab, a: &Member) -> Result<()> {
     let done = "A's interface down and up";
     let expected = "wpa_supplicant 2.10 stays SCANNING, until told to disconnect and reconnect";
     lab.check("the rejoin trap is there", done, expected, || {
@@ -221,7 +221,7 @@ fn rejoin(lab: &mut Lab, a: &Member) -> Result<()> {
 }
 
 /// An access point of B's, a stock station, and all that a phone does first.
-fn indoors(lab: &mut Lab, air: &Air, b: &Member) -> Result<()> {
+fn indoors(lab: &Lab, air: &Air, b: &Member) -> Result<()> {
     let done = "hostapd and dnsmasq at B, wpa_supplicant and dhcpcd as a phone";
     let expected = "WPA3, management protected, an address, a name, a ping, none of it readable";
     lab.check("a stock phone joins", done, expected, || {

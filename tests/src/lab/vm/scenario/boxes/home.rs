@@ -1,41 +1,46 @@
-//! One box and the people in its house: an address and a name by cable, the internet, settings that are
-//! kept or come back, Wi-Fi for the family and for visitors.
+//! One box and the people in its house: an address and a name by cable, the internet in both versions,
+//! settings that are kept or come back, Wi-Fi for the family and for visitors.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::daemons::daemons;
 use super::product::Product;
-use super::stage::Stage;
-use crate::lab::vm::inside::client::Client;
-use crate::lab::vm::inside::lab::Lab;
-use crate::lab::vm::inside::wait::{until, when};
-use crate::lab::vm::inside::wan::{FAR, FAR_NAME};
-use crate::lab::vm::inside::wpa::Radio;
+use super::stage::{AT_A, AT_B, Stage};
+use crate::lab::vm::inside::client::{Client, is_connected};
+use crate::lab::vm::inside::lab::{Lab, Story};
+use crate::lab::vm::inside::wait::{throughout, until, when};
+use crate::lab::vm::inside::wan::{FAR, FAR_NAME, FAR6};
+use crate::lab::vm::inside::wpa::{self, Radio, Role};
 
 /// The box's address in every household.
 pub(super) const BOX: &str = "192.168.77.1";
 const BOX_FOR_VISITORS: &str = "192.168.78.1";
 const MOVED: &str = "192.168.99.1";
 /// What the family's and the visitors' Wi-Fi at A are locked with.
-const FAMILY: &str = "lanterns by the river";
+pub(super) const FAMILY: &str = "lanterns by the river";
 const VISITORS: &str = "welcome to the valley";
 const MESH_SECRET: &str = "what the valley knows";
 
 const LONG: Duration = Duration::from_secs(90);
+/// How long an old handset is watched not joining; alone it takes it 2 to 4 s.
+const REFUSED: Duration = Duration::from_secs(12);
 
 /// Everybody's settings: the first radio for the mesh, the second for the house.
-pub(super) fn settings(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+pub(super) fn settings(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
     let done = "kith set country, mesh, wifi, uplink; kith apply; kith confirm, on all three";
     lab.check("settings come into force", done, "bat0, an access point, no problem", || {
-        for (product, at) in boxes.iter().zip(0_u32..) {
+        let change = |product: &Product<'_>, at: u32| {
             let house = format!("House {}", product.host.ns.name());
             let (mesh, access) = (format!("radio.phy{at}"), format!("radio.phy{}", at + 3));
             let of = |radio: &str, key: &str| format!("{radio}.{key}");
-            product.change(&[
+            // A's cable is for a laptop.
+            let cable: &[(&str, &str)] = if at == 0 { &[] } else { &[("mesh.ports", "lan1")] };
+            let values: &[(&str, &str)] = &[
                 ("country", "FR"),
                 ("mesh.enabled", "on"),
                 ("mesh.id", "valley"),
@@ -55,26 +60,25 @@ pub(super) fn settings(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
                 // dnsmasq takes addresses of documentation for private ones.
                 ("dns.rebind_exceptions", FAR_NAME),
                 ("uplink.+", "{ device = 'eth0' }"),
-            ])?;
-        }
-        let mut slowest = Duration::ZERO;
-        for product in boxes {
-            let ((), took) = product.settles("all its daemons run", |network| {
-                let daemons = network["daemons"].as_array()?;
-                let running = daemons.iter().filter(|d| d["state"] == "running").count();
-                let change = &network["change"];
-                let kept = change["state"] == "confirmed";
-                (kept && running >= 4 && running == daemons.len()).then_some(())
-            })?;
-            slowest = slowest.max(took);
-        }
-        Ok(format!("four daemons in each after {:.1} s", slowest.as_secs_f32()))
+            ];
+            product.change(&[values, cable].concat())
+        };
+        let change = &change;
+        let stories = boxes.iter().zip(0_u32..).map(|(product, at)| {
+            let story = move || {
+                change(product, at)?;
+                product.runs(4).map(drop)
+            };
+            Box::new(story) as Story<'_>
+        });
+        Lab::side_by_side(stories.collect())?;
+        Ok("four daemons in each".into())
     })?;
     Ok(())
 }
 
 /// A laptop at a port of A.
-pub(super) fn cable(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+pub(super) fn cable(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
     let first = boxes.first().context("a box")?;
     let laptop = &stage.laptop;
     let done = "a laptop plugged into A: dhcpcd, nslookup kith.internal, ping, the panel's page";
@@ -107,7 +111,7 @@ pub(super) fn cable(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Resu
 }
 
 /// A's wire to the provider, and the laptop through it.
-pub(super) fn internet(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+pub(super) fn internet(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
     let first = boxes.first().context("a box")?;
     let laptop = &stage.laptop;
     let done = "A plugged in at the provider; the laptop pings and names the far host";
@@ -128,10 +132,11 @@ pub(super) fn internet(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> R
     lab.check("nobody comes in from the internet", done, "no answer, as before NAT", || {
         let address = laptop.addresses()?.first().cloned().context("its address")?;
         let address = address.split('/').next().context("its address")?.to_owned();
-        let outside = first.network()?;
+        let network = first.network()?;
+        let all = network["uplinks"][0]["addresses"].as_array().context("its addresses")?;
+        let mut ipv4 = all.iter().filter_map(Value::as_str).filter(|a| !a.contains(':'));
         let outside =
-            outside["uplinks"][0]["addresses"][0].as_str().context("its lease")?.to_owned();
-        let outside = outside.split('/').next().context("its lease")?.to_owned();
+            ipv4.next().and_then(|a| a.split('/').next()).context("its lease")?.to_owned();
         let (to_box, to_laptop) = stage.wan.knocks(&outside, &address)?;
         let page = stage.wan.gets(&panel(&outside))?;
         ensure!(!to_box && !to_laptop && !page, "box {to_box}, laptop {to_laptop}, panel {page}");
@@ -150,11 +155,11 @@ pub(super) fn own_uplink(network: &Value) -> Option<()> {
     (network["internet"] == "own").then_some(())
 }
 
-/// A change of the household's addresses that nobody confirms.
-pub(super) fn unconfirmed(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
-    let first = boxes.first().context("a box")?;
+/// A change of C's addresses that nobody confirms.
+pub(super) fn unconfirmed(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.get(2).context("C")?;
     let bridge = || first.host.run("ip", &["-4", "-br", "address", "show", "dev", "br-lan"]);
-    let done = "kith set lan.address; kith apply --confirm 15; nothing more";
+    let done = "on C kith set lan.address; kith apply --confirm 15; nothing more";
     lab.check(
         "a change that nobody confirms comes back",
         done,
@@ -177,14 +182,18 @@ pub(super) fn unconfirmed(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
             first.kith(&["changes", "--discard"])?;
             let value = first.kith(&["get", "lan.address"])?;
             ensure!(value.contains(BOX), "the settings say {value}");
-            Ok(format!("gone again {:.1} s later: {}", took.as_secs_f32(), change["reason"]))
+            Ok(format!(
+                "gone again {:.1} s later: {}",
+                took.as_secs_f32(),
+                change["reason"]["text"]
+            ))
         },
     )?;
     Ok(())
 }
 
 /// A's Wi-Fi gets another name: nothing but that is touched.
-pub(super) fn renamed(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+pub(super) fn renamed(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
     let first = boxes.first().context("a box")?;
     let phone = stage.phones.first().context("a phone")?;
     let indexes = || {
@@ -208,10 +217,12 @@ pub(super) fn renamed(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Re
 }
 
 /// A phone in A's Wi-Fi, and then it and another one in the visitors'.
-pub(super) fn wifi(lab: &mut Lab, stage: &Stage) -> Result<()> {
+pub(super) fn wifi(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
     let [one, two, ..] = &stage.phones[..] else { anyhow::bail!("two phones") };
     let laptop = stage.laptop.addresses()?.first().cloned().context("the laptop's address")?;
     let laptop = laptop.split('/').next().context("the laptop's address")?.to_owned();
+    let mut family = None;
     let done = "stock wpa_supplicant with WPA3 at A's transition network, dhcpcd, ping";
     lab.check("a phone joins the family's Wi-Fi", done, "an address, laptop and internet", || {
         let (joined, took) = one.join("House A", FAMILY)?;
@@ -223,14 +234,32 @@ pub(super) fn wifi(lab: &mut Lab, stage: &Stage) -> Result<()> {
         ensure!(key == "SAE", "it joined with {key:?}");
         ensure!(one.ns.pings(&laptop, 10)?, "the laptop does not answer");
         ensure!(one.ns.pings(FAR, 10)?, "the far host does not answer");
-        drop(joined);
-        one.forget()?;
+        family = Some(joined);
         Ok(format!("{} with {key} after {:.1} s", addresses.join(" "), took.as_secs_f32()))
     })?;
+    let done = "the provider advertises itself and delegates a /56; the phone in A's Wi-Fi pings";
+    lab.check("IPv6 reaches a phone", done, "an address of the delegated prefix, answers", || {
+        ensure!(family.is_some(), "it is not in the Wi-Fi");
+        first.settles("a prefix is delegated", |network| {
+            network["uplinks"][0]["prefix"].as_str().map(drop)
+        })?;
+        let address = one.address6()?;
+        ensure!(address.starts_with("2001:db8:a000:"), "it has {address}");
+        let ((), took) = until(LONG, "the far host answers", || {
+            Ok(when(one.ns.pings(FAR6, 3)?, (), || "no answer".into()))
+        })?;
+        Ok(format!("{address}, the far host after {:.1} s", took.as_secs_f32()))
+    })?;
+    drop(family);
+    one.forget()?;
     let done = "two phones at A's visitors' network";
     lab.check("visitors are apart", done, "internet; not each other, not the house", || {
-        let (_first, one_at) = visit(one)?;
-        let (_second, two_at) = visit(two)?;
+        let visits = thread::scope(|scope| {
+            let second = scope.spawn(|| visit(two));
+            (visit(one), second.join())
+        });
+        let (_first, one_at) = visits.0?;
+        let (_second, two_at) = visits.1.map_err(|_| anyhow!("a phone broke"))??;
         for phone in [one, two] {
             ensure!(phone.ns.pings(FAR, 10)?, "no internet for {}", phone.ns.name());
         }
@@ -244,6 +273,35 @@ pub(super) fn wifi(lab: &mut Lab, stage: &Stage) -> Result<()> {
         phone.forget()?;
     }
     Ok(())
+}
+
+/// B's Wi-Fi takes WPA3 alone; a phone of A's house is carried there.
+pub(super) fn wpa3_only(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let second = boxes.get(1).context("B")?;
+    let phone = stage.phones.get(1).context("a phone")?;
+    let (ssid, password) = ("House B", FAMILY);
+    let old = Role::Old { ssid, password };
+    let done =
+        "wifi.household.security wpa3 on B; a WPA2 handset before and after, a WPA3 one after";
+    lab.check("a household for WPA3 alone", done, "in, then out; the other is in", || {
+        stage.air.place(7, AT_B)?;
+        drop(phone.join_as(old)?);
+        second.change(&[("wifi.household.security", "wpa3")])?;
+        let (joined, took) = phone.join(ssid, password)?;
+        let status = joined.control.status()?;
+        let key = status.get("key_mgmt").cloned().unwrap_or_default();
+        ensure!(key == "SAE", "it joined with {key:?}");
+        drop(joined);
+        let radio = wpa::supplicant(&phone.ns, &phone.interface, old)?;
+        throughout(REFUSED, "the old handset stays out", || {
+            let status = radio.control.status()?;
+            Ok(when(!is_connected(&status), (), || format!("{status:?}")))
+        })?;
+        let seconds = REFUSED.as_secs();
+        Ok(format!("WPA3 after {:.1} s; WPA2 not within {seconds} s", took.as_secs_f32()))
+    })?;
+    second.change(&[("wifi.household.security", "transition")])?;
+    stage.air.place(7, AT_A)
 }
 
 fn visit(phone: &Client) -> Result<(Radio, String)> {

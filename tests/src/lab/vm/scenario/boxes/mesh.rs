@@ -12,6 +12,7 @@ use crate::lab::vm::inside::capture::Capture;
 use crate::lab::vm::inside::lab::Lab;
 use crate::lab::vm::inside::wait::{until, when};
 use crate::lab::vm::inside::wan::FAR;
+use crate::lab::vm::inside::wpa::Radio;
 
 const LONG: Duration = Duration::from_secs(150);
 
@@ -26,6 +27,16 @@ fn address(product: &Product<'_>) -> Result<String> {
     found.map(str::to_owned).with_context(|| format!("no mesh address in {all:?}"))
 }
 
+/// The addresses of the boxes' mesh interfaces.
+fn macs(boxes: &[Product<'_>]) -> Result<[String; 3]> {
+    let mut macs = [const { String::new() }; 3];
+    for ((product, interface), mac) in boxes.iter().zip(INTERFACES).zip(&mut macs) {
+        let file = format!("/sys/class/net/{interface}/address");
+        product.host.run("cat", &[&file])?.trim().clone_into(mac);
+    }
+    Ok(macs)
+}
+
 /// Whether a box has as many encrypted neighbours.
 fn linked(network: &Value, count: usize) -> Option<()> {
     let all = network["mesh"]["neighbours"].as_array()?;
@@ -33,8 +44,8 @@ fn linked(network: &Value, count: usize) -> Option<()> {
     (safe.count() == count).then_some(())
 }
 
-pub(super) fn forms(lab: &mut Lab, boxes: &[Product<'_>], capture: Capture) -> Result<()> {
-    let [a, b, c] = boxes else { bail!("three boxes") };
+pub(super) fn forms(lab: &Lab, boxes: &[Product<'_>], capture: Capture) -> Result<()> {
+    let [a, b, c, ..] = boxes else { bail!("three boxes") };
     let done = "the settings alone; who hears whom is a line A-B-C";
     lab.check("a mesh forms from settings", done, "A and C each linked with B, encrypted", || {
         let mut slowest = Duration::ZERO;
@@ -53,26 +64,22 @@ pub(super) fn forms(lab: &mut Lab, boxes: &[Product<'_>], capture: Capture) -> R
         })?;
         let network = a.network()?;
         let nodes = network["mesh"]["nodes"].as_array().context("nodes")?.clone();
-        let beyond = nodes.iter().filter(|n| n["through"] != n["mac"]).count();
-        ensure!(beyond == 1, "A knows {nodes:?}");
+        let [_, of_b, of_c] = macs(boxes)?;
+        let beyond = |n: &Value| n["mac"] == of_c.as_str() && n["through"] == of_b.as_str();
+        ensure!(nodes.iter().any(beyond), "A knows {nodes:?}");
         Ok(format!("{there} after {:.1} s, through B", took.as_secs_f32()))
     })?;
     let done = "all that the three sent since their settings, as tcpdump hears it";
     lab.check("nothing in the mesh is readable", done, "every data frame protected", || {
-        let mut macs = Vec::new();
-        for (product, interface) in boxes.iter().zip(INTERFACES) {
-            let file = format!("/sys/class/net/{interface}/address");
-            macs.push(product.host.run("cat", &[&file])?.trim().to_owned());
-        }
-        let heard = capture.end(&macs.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let heard = capture.end(&macs(boxes)?.each_ref().map(String::as_str))?;
         ensure!(heard.protected > 20 && heard.open == 0, "{heard:?}");
         Ok(format!("{heard:?}"))
     })?;
     Ok(())
 }
 
-pub(super) fn cut(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
-    let [a, b, c] = boxes else { bail!("three boxes") };
+pub(super) fn cut(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let [a, b, c, ..] = boxes else { bail!("three boxes") };
     let there = address(c)?;
     let done = "C's radio out of reach, and back";
     lab.check("a mesh link is cut and heals", done, "no answer, then answers", || {
@@ -100,9 +107,37 @@ pub(super) fn cut(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result
     Ok(())
 }
 
-/// A shares its uplink, and when that is pulled, B does.
-pub(super) fn shares(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
-    let [a, b, c] = boxes else { bail!("three boxes") };
+/// The cable between B and C carries what C's radio does not.
+pub(super) fn wired(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let [a, _, c, ..] = boxes else { bail!("three boxes") };
+    let there = address(c)?;
+    let by_cable = |network: &Value| {
+        let all = network["mesh"]["neighbours"].as_array()?;
+        let found = all.iter().find(|n| n["device"] == "lan1" && n["quality"].as_u64() > Some(0));
+        found.map(drop)
+    };
+    let done = "mesh.ports on B and C, their cable plugged in, C's radio out of reach";
+    lab.check("a cable carries the mesh", done, "A reaches C; not when it is pulled", || {
+        stage.cable(true)?;
+        let ((), took) = c.settles("B is a neighbour by cable", by_cable)?;
+        stage.air.place(2, 0)?;
+        until(LONG, "C answers A", || {
+            Ok(when(a.host.ns.pings(&there, 3)?, (), || "no answer".into()))
+        })?;
+        stage.cable(false)?;
+        ensure!(!a.host.ns.pings(&there, 5)?, "C answers without a cable and out of reach");
+        stage.air.place(2, 0b010)?;
+        until(LONG, "C answers by radio", || {
+            Ok(when(a.host.ns.pings(&there, 3)?, (), || "no answer".into()))
+        })?;
+        Ok(format!("a neighbour after {:.1} s", took.as_secs_f32()))
+    })?;
+    Ok(())
+}
+
+/// A shares its uplink; answers how C's phone stays joined.
+pub(super) fn shares(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<Option<Radio>> {
+    let [_, _, c, ..] = boxes else { bail!("three boxes") };
     let phone = stage.phones.get(2).context("a phone in C's house")?;
     let mut joined = None;
     let done = "only A is plugged in; a phone in C's Wi-Fi pings the far host";
@@ -114,14 +149,26 @@ pub(super) fn shares(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Res
         })?;
         Ok(format!("chosen within {:.1} s", took.as_secs_f32()))
     })?;
+    Ok(joined)
+}
+
+/// A second way to the internet for the mesh, beside A's.
+pub(super) fn second_uplink(stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let [_, b, ..] = boxes else { bail!("three boxes") };
+    stage.wan.plug(&b.host.ns, true)?;
+    b.settles("B's own uplink works", own_uplink).map(drop)
+}
+
+/// When A's uplink is pulled, the mesh goes on by B's.
+pub(super) fn fails_over(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let [a, b, c, ..] = boxes else { bail!("three boxes") };
+    let phone = stage.phones.get(2).context("a phone in C's house")?;
     let done = "B plugged in as well, then A's wire pulled";
     lab.check(
         "a shared uplink that dies is replaced",
         done,
         "the phone's pings go on by B",
         || {
-            stage.wan.plug(&b.host.ns, true)?;
-            b.settles("B's own uplink works", own_uplink)?;
             let two = |network: &Value| {
                 (network["mesh"]["gateways"].as_array()?.len() == 2).then_some(())
             };
@@ -139,7 +186,6 @@ pub(super) fn shares(lab: &mut Lab, stage: &Stage, boxes: &[Product<'_>]) -> Res
             Ok(format!("{took:.1} s after the cut; A itself uses B's {last:.1} s later"))
         },
     )?;
-    drop(joined);
     stage.wan.plug(&b.host.ns, false)?;
     stage.wan.plug(&a.host.ns, true)
 }

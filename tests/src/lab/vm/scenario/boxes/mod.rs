@@ -1,88 +1,139 @@
-//! The real product: three boxes with radios, one stage, as many asserts as it can carry.
+//! The real product: three boxes with radios and a fresh one, one stage, as many asserts as it can carry.
 //!
 //! The stage has its own rows first, since what follows means something only on a stage that holds.
-//! A power cut divides the story in two boots; the disk is what both have.
+//! Power cuts divide the story in boots; the disk is what all have. Most of each row is waiting, so what
+//! does not touch is told side by side.
 
 mod daemons;
 mod home;
 mod lockouts;
 mod mesh;
 mod product;
+mod radios;
+mod sandbox;
+mod setup;
 mod stage;
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::lab::process::each;
 use crate::lab::vm::inside::capture::Capture;
-use crate::lab::vm::inside::lab::Lab;
+use crate::lab::vm::inside::lab::{Lab, Story};
 use crate::lab::vm::inside::wan::{FAR, FAR_NAME, NEAR};
 
 use product::Product;
-use stage::Stage;
+use stage::{BOXES, Stage};
 
 const NOTICE: &str = "Kept through a power cut";
 
-pub(crate) fn play(lab: &mut Lab) -> Result<()> {
+pub(crate) fn play(lab: &Lab) -> Result<()> {
     let mut stage = Stage::build(lab)?;
-    match lab.boot {
-        1 => {
-            machines(lab, &mut stage)?;
-            internet(lab, &stage)?;
-            let kith = lab.kith()?.to_owned();
-            let mut boxes = start(lab, &stage)?;
-            privileges(lab, &boxes)?;
-            claim(lab, &boxes)?;
-            home::cable(lab, &stage, &boxes)?;
-            let capture = Capture::start("boxes")?;
-            home::settings(lab, &boxes)?;
-            mesh::forms(lab, &boxes, capture)?;
-            home::internet(lab, &stage, &boxes)?;
-            home::unconfirmed(lab, &boxes)?;
-            home::wifi(lab, &stage)?;
-            home::renamed(lab, &stage, &boxes)?;
-            mesh::cut(lab, &stage, &boxes)?;
-            mesh::shares(lab, &stage, &boxes)?;
-            daemons::hung(lab, &stage, &boxes)?;
-            daemons::adopted(lab, &stage, &mut boxes, &kith)?;
-            hung(lab, &boxes)?;
-            lockouts::arm(lab, &boxes, 1)?;
-            before_the_cut(lab, &boxes)
-        }
-        boot => {
-            let first = stage.hosts.first().context("a box")?;
-            stage.laptop.ns.wire(&stage.laptop.interface, &first.ns, "lan0")?;
-            let boxes = start(lab, &stage)?;
-            if boot == 2 {
-                after_the_cut(lab, &boxes)?;
-            }
-            lockouts::check(lab, &boxes, boot - 1)?;
-            if boot > lockouts::CUTS {
-                return Ok(());
-            }
-            lockouts::arm(lab, &boxes, boot)?;
-            lab.cut_power()
-        }
+    if lab.boot == 1 {
+        machines(lab, &mut stage)?;
+        return first(lab, &stage);
     }
+    let house = stage.hosts.first().context("a box")?;
+    stage.laptop.ns.wire(&stage.laptop.interface, &house.ns, "lan0")?;
+    let boxes = start(lab, &stage)?;
+    if lab.boot == 2 {
+        after_the_cut(lab, &boxes)?;
+    }
+    lockouts::check(lab, &boxes, lab.boot - 1)?;
+    if lab.boot > lockouts::CUTS {
+        return radios::come_and_go(lab, &stage, &boxes);
+    }
+    lockouts::arm(lab, &boxes, lab.boot)?;
+    lab.cut_power()
+}
+
+/// Until the first cut: from four new boxes to a mesh whose parts fail and are replaced.
+fn first(lab: &Lab, stage: &Stage) -> Result<()> {
+    let mut started = Ok(Vec::new());
+    Lab::side_by_side(vec![
+        Box::new(|| internet(lab, stage)),
+        Box::new(|| {
+            started = start(lab, stage);
+            Ok(())
+        }),
+    ])?;
+    let all = started?;
+    let Some((fourth, boxes)) = all.split_last() else { bail!("four boxes") };
+    // All radios here are of one country, so nobody names theirs while D, which has none yet, is new.
+    Lab::side_by_side(vec![
+        Box::new(|| setup::told(lab, stage, fourth)),
+        Box::new(|| new(lab, stage, boxes)),
+    ])?;
+    Lab::side_by_side(vec![
+        Box::new(|| setup::claimed(lab, fourth)),
+        Box::new(|| valley(lab, stage, boxes)),
+    ])?;
+    lockouts::arm(lab, &all, 1)?;
+    before_the_cut(lab, &all)
+}
+
+/// A, B and C before anybody has set anything.
+fn new(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let first = boxes.first().context("a box")?;
+    privileges(lab, first)?;
+    claim(lab, boxes)?;
+    home::cable(lab, stage, boxes)?;
+    sandbox::tried(lab, first)
+}
+
+/// A, B and C: in a mesh, on the internet, changed, hung and killed.
+fn valley(lab: &Lab, stage: &Stage, boxes: &[Product<'_>]) -> Result<()> {
+    let capture = Capture::start("boxes")?;
+    home::settings(lab, boxes)?;
+    Lab::side_by_side(vec![
+        Box::new(|| mesh::forms(lab, boxes, capture)),
+        Box::new(|| home::internet(lab, stage, boxes)),
+    ])?;
+    let mut visitor = None;
+    Lab::side_by_side(vec![
+        Box::new(|| home::wifi(lab, stage, boxes)),
+        Box::new(|| {
+            visitor = mesh::shares(lab, stage, boxes)?;
+            Ok(())
+        }),
+    ])?;
+    Lab::side_by_side(vec![
+        Box::new(|| home::renamed(lab, stage, boxes)),
+        Box::new(|| home::unconfirmed(lab, boxes)),
+        Box::new(|| {
+            mesh::cut(lab, stage, boxes)?;
+            mesh::wired(lab, stage, boxes)?;
+            mesh::second_uplink(stage, boxes)
+        }),
+    ])?;
+    Lab::side_by_side(vec![
+        Box::new(|| mesh::fails_over(lab, stage, boxes)),
+        Box::new(|| home::wpa3_only(lab, stage, boxes)),
+    ])?;
+    drop(visitor);
+    daemons::hung(lab, boxes)?;
+    daemons::killed(lab, stage, boxes)
 }
 
 /// What is one box's is not another's.
-fn machines(lab: &mut Lab, stage: &mut Stage) -> Result<()> {
-    let done = "names, /run, radios and control groups of A, B and C";
+fn machines(lab: &Lab, stage: &mut Stage) -> Result<()> {
+    let done = "names, /run, radios and control groups of A, B, C and D";
     lab.check("every box is a machine of its own", done, "each sees its own alone", || {
-        for (host, phy) in stage.hosts.iter().zip(0..) {
-            let name = host.ns.name();
+        for (host, (name, phys)) in stage.hosts.iter().zip(BOXES) {
             host.run("touch", &[&format!("/run/mark-of-{name}")])?;
             ensure!(host.run("cat", &["/proc/sys/kernel/hostname"])?.trim() == name, "its name");
             let radios = host.run("ls", &["/sys/class/ieee80211"])?;
             let radios: Vec<&str> = radios.split_whitespace().collect();
-            ensure!(radios.len() == 2, "{name} has {radios:?}");
-            let file = format!("/sys/class/ieee80211/phy{phy}/macaddress");
-            ensure!(host.run("cat", &[&file])?.trim() == stage.air.mac(phy)?, "another radio");
+            ensure!(radios.len() == phys.len(), "{name} has {radios:?}");
+            for phy in phys {
+                let file = format!("/sys/class/ieee80211/phy{phy}/macaddress");
+                ensure!(host.run("cat", &[&file])?.trim() == stage.air.mac(*phy)?, "another radio");
+            }
             let marks = host.run("ls", &["/run"])?;
             ensure!(marks.trim() == format!("mark-of-{name}"), "{name} sees {marks}");
             let groups = host.run("cat", &["/sys/fs/cgroup/cgroup.subtree_control"])?;
@@ -93,11 +144,11 @@ fn machines(lab: &mut Lab, stage: &mut Stage) -> Result<()> {
             let own = format!("Interface {}\n", phone.interface);
             ensure!(radios.contains(&own) && radios.matches("Interface").count() == 1, "{radios}");
         }
-        Ok("so in all three, with two radios each; the phones have one each".into())
+        Ok("so in all four, D with one radio, the others with two; the phones have one each".into())
     })?;
     let done = "C's first process killed while a program runs in C and one in B";
     lab.check("a pulled plug ends one box", done, "C's is gone, B's runs; C starts again", || {
-        let [_, b, c] = &stage.hosts[..] else { bail!("three boxes") };
+        let [_, b, c, ..] = &stage.hosts[..] else { bail!("three boxes") };
         let mut in_b = b.spawn(Path::new("/bin/sleep"), &["600"])?;
         let _in_c = c.spawn(Path::new("/bin/sleep"), &["600"])?;
         let sleeps = |all: &[(u32, String)]| {
@@ -116,7 +167,7 @@ fn machines(lab: &mut Lab, stage: &mut Stage) -> Result<()> {
 }
 
 /// The provider serves a stock client; its wire can be cut, and what is behind it.
-fn internet(lab: &mut Lab, stage: &Stage) -> Result<()> {
+fn internet(lab: &Lab, stage: &Stage) -> Result<()> {
     let done = "dhcpcd, nslookup and ping of a laptop at the provider";
     let expected = "an address, a name, the far host; none of it while the wire is cut";
     lab.check("the lab's internet can be had and lost", done, expected, || {
@@ -141,41 +192,41 @@ fn internet(lab: &mut Lab, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-fn start<'a>(lab: &mut Lab, stage: &'a Stage) -> Result<Vec<Product<'a>>> {
+fn start<'a>(lab: &Lab, stage: &'a Stage) -> Result<Vec<Product<'a>>> {
     let kith = lab.kith()?.to_owned();
     let words = product::words(&kith)?;
     let mut boxes = Vec::new();
     lab.check("kith starts in every box", &format!("kith {words}"), "it answers", || {
-        for host in &stage.hosts {
-            boxes.push(Product::start(host, &kith)?);
-        }
+        boxes = thread::scope(|scope| {
+            let starts = stage.hosts.iter().map(|host| scope.spawn(|| Product::start(host, &kith)));
+            let all: Vec<_> = starts.collect();
+            let started = all.into_iter().map(|one| one.join().map_err(|_| anyhow!("it broke")));
+            started.map(Result::flatten).collect::<Result<_>>()
+        })?;
         let slowest = boxes.iter().map(|b| b.took).max().unwrap_or_default();
         ensure!(slowest < Duration::from_secs(60), "only after {slowest:.1?}");
-        Ok(format!("the slowest of three after {slowest:.1?}"))
+        Ok(format!("the slowest of four after {slowest:.1?}"))
     })?;
-    ensure!(boxes.len() == stage.hosts.len(), "no story without three boxes");
+    ensure!(boxes.len() == stage.hosts.len(), "no story without its boxes");
     Ok(boxes)
 }
 
-fn claim(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+fn claim(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
     let done = "the form of each panel, with the secret that kith printed";
     lab.check("a box is claimed", done, "and then has an owner", || {
-        let began = Instant::now();
-        for product in boxes {
-            product.claim()?;
-        }
-        Ok(format!("three after {:.1} s", began.elapsed().as_secs_f32()))
+        let claim = |product| Box::new(move || Product::claim(product)) as Story<'_>;
+        Lab::side_by_side(boxes.iter().map(claim).collect())?;
+        Ok("three".into())
     })?;
     Ok(())
 }
 
 /// What the kernel lets each role do.
-fn privileges(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+fn privileges(lab: &Lab, first: &Product<'_>) -> Result<()> {
     let done = "/proc/PID/status of A's roles";
     let expected =
         "users of their own, not root; link may CAP_NET_ADMIN, node nothing; no new ones";
     lab.check("a role can do its work and no more", done, expected, || {
-        let first = boxes.first().context("a box")?;
         let (node, link) = (first.rights("node")?, first.rights("link")?);
         let seen = format!("node {node:?}; link {link:?}");
         ensure!(node.user != 0 && link.user != 0 && node.user != link.user, "{seen}");
@@ -183,20 +234,6 @@ fn privileges(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
         ensure!(node.no_new && link.no_new, "{seen}");
         Ok(seen)
     })?;
-    Ok(())
-}
-
-/// A role that neither ends nor works is the supervisor's to end.
-fn hung(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
-    let first = boxes.first().context("a box")?;
-    for role in product::ROLES {
-        let done = format!("SIGSTOP to A's {role}");
-        let expected = "another process in its place, and the box answers";
-        lab.check(&format!("a hung {role} is replaced"), &done, expected, || {
-            let took = first.replaced(role, "STOP")?;
-            Ok(format!("after {:.1} s", took.as_secs_f32()))
-        })?;
-    }
     Ok(())
 }
 
@@ -212,7 +249,7 @@ fn before_the_cut(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
     lab.cut_power()
 }
 
-fn after_the_cut(lab: &mut Lab, boxes: &[Product<'_>]) -> Result<()> {
+fn after_the_cut(lab: &Lab, boxes: &[Product<'_>]) -> Result<()> {
     let done = "two files written before the cut, one synchronised";
     let folder = lab.disk("cut")?;
     lab.check("control: the power was cut", done, "the other is lost", || {

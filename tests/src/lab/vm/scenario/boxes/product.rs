@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -39,33 +40,56 @@ pub(super) struct Product<'a> {
     pub(super) host: &'a Host,
     program: PathBuf,
     state: String,
-    run: Running,
+    run: Mutex<Running>,
 }
 
 impl<'a> Product<'a> {
     /// Starts it and waits until it answers.
     pub(super) fn start(host: &'a Host, program: &Path) -> Result<Self> {
         let state = format!("/disk/{}", host.ns.name());
-        let words = words(program)?;
-        let words: Vec<&str> = words.split(' ').chain(["--state", &state]).collect();
-        let run = host.spawn(program, &words)?;
+        let run = Mutex::new(spawn(host, program, &state)?);
         let took = Duration::ZERO;
         let mut this = Self { took, host, program: program.to_owned(), state, run };
-        let ((), took) = until(PATIENCE, "the box answers", || {
-            ensure!(this.run.alive(), "it ended: {}", this.run.said());
-            Ok(this.kith(&["status"]).map(drop).map_err(|why| format!("{why:#}")))
-        })?;
-        this.took = took;
+        this.took = this.answers()?;
         Ok(this)
+    }
+
+    /// Starts it once more after it was killed, and waits until it answers.
+    pub(super) fn start_again(&self) -> Result<Duration> {
+        *self.run() = spawn(self.host, &self.program, &self.state)?;
+        self.answers()
+    }
+
+    fn answers(&self) -> Result<Duration> {
+        let answered = until(PATIENCE, "the box answers", || {
+            let mut run = self.run();
+            ensure!(run.alive(), "it ended: {}", run.said());
+            drop(run);
+            Ok(self.kith(&["status"]).map(drop).map_err(|why| format!("{why:#}")))
+        });
+        answered.map(|((), took)| took)
+    }
+
+    fn run(&self) -> MutexGuard<'_, Running> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where its state is.
+    pub(super) fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// The supervisor's process, as the lab counts.
+    pub(super) fn supervisor(&self) -> Result<u32> {
+        let all = self.host.processes();
+        let own = |words: &str| words.contains(" run ") && !words.contains("nsenter");
+        let pid = all.iter().find(|(_, words)| own(words)).map(|(pid, _)| *pid);
+        pid.with_context(|| format!("no supervisor in {all:?}"))
     }
 
     /// Kills the supervisor, which cannot say goodbye to anybody.
     pub(super) fn kill(&self) -> Result<()> {
-        let all = self.host.processes();
-        let own = |words: &str| words.contains(" run ") && !words.contains("nsenter");
-        let pid = all.iter().find(|(_, words)| own(words)).map(|(pid, _)| *pid);
-        let pid = pid.with_context(|| format!("no supervisor in {all:?}"))?;
-        call("kill", &["-s", "KILL", &pid.to_string()])?;
+        call("kill", &["-s", "KILL", &self.supervisor()?.to_string()])?;
         until(PATIENCE, "its roles are gone", || {
             let left = self.roles();
             Ok(if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) })
@@ -98,7 +122,7 @@ impl<'a> Product<'a> {
         let ((), took) = until(PATIENCE, &what, || {
             let new = self.roles().get(role).copied();
             if new.is_none_or(|new| new == old) {
-                return Ok(Err(format!("{new:?}, was {old}; {}", self.run.said())));
+                return Ok(Err(format!("{new:?}, was {old}; {}", self.run().said())));
             }
             Ok(self.kith(&["status"]).map(drop).map_err(|why| format!("{why:#}")))
         })?;
@@ -108,7 +132,8 @@ impl<'a> Product<'a> {
     /// Its owner claims it in the panel, with the secret that it printed.
     pub(super) fn claim(&self) -> Result<()> {
         let ((panel, secret), _) = until(PATIENCE, "it prints its secret", || {
-            Ok(printed(&self.run.log()).ok_or_else(|| self.run.said()))
+            let run = self.run();
+            Ok(printed(&run.log()).ok_or_else(|| run.said()))
         })?;
         let own = std::env::current_exe().context("find this program")?;
         let own = own.to_str().context("a path in UTF-8")?;
@@ -124,10 +149,19 @@ impl<'a> Product<'a> {
     /// `kith set … && kith apply && kith confirm`.
     pub(super) fn change(&self, values: &[(&str, &str)]) -> Result<()> {
         self.set(values)?;
-        if self.json(&["apply", "--yes"])?["token"].is_string() {
-            self.kith(&["confirm"])?;
+        if !self.json(&["apply", "--yes"])?["token"].is_string() {
+            return Ok(());
         }
-        Ok(())
+        let confirmed = until(PATIENCE, "the change can be confirmed", || {
+            match self.kith(&["confirm"]) {
+                // What it says on a slow machine, with the advice to try again.
+                Err(why) if format!("{why:#}").contains("still being carried out") => {
+                    Ok(Err(format!("{why:#}")))
+                }
+                other => other.map(Ok),
+            }
+        });
+        confirmed.map(drop)
     }
 
     /// How its network is.
@@ -159,6 +193,16 @@ impl<'a> Product<'a> {
                 Err(why) => return Ok(Err(format!("{why:#}"))),
             };
             Ok(look(&network).ok_or_else(|| brief(&network)))
+        })
+    }
+
+    /// Waits until what was changed is kept, and as many daemons run as shall, at least `least`.
+    pub(super) fn runs(&self, least: usize) -> Result<((), Duration)> {
+        self.settles("all its daemons run", |network| {
+            let daemons = network["daemons"].as_array()?;
+            let running = daemons.iter().filter(|d| d["state"] == "running").count();
+            let kept = network["change"]["state"] == "confirmed";
+            (kept && running >= least && running == daemons.len()).then_some(())
         })
     }
 
@@ -203,6 +247,12 @@ fn rights(status: &str) -> Option<Rights> {
         capabilities: sets?.into_iter().fold(0, |all, set| all | set),
         no_new: fact("NoNewPrivs")? == "1",
     })
+}
+
+fn spawn(host: &Host, program: &Path, state: &str) -> Result<Running> {
+    let words = words(program)?;
+    let words: Vec<&str> = words.split(' ').chain(["--state", state]).collect();
+    host.spawn(program, &words)
 }
 
 /// How a box is started: as an appliance, if this `kith` can be one already.
