@@ -25,75 +25,42 @@ fn prefix(text: &str) -> Option<Delegated> {
 
 /// What somebody who plays the provider may come up with.
 fn odd_offers() -> Vec<(&'static str, Offer)> {
-    let router = |text: &str| Some(text.parse::<Ipv4Addr>().unwrap());
-    let names: Vec<IpAddr> = (0..=255).map(|last| [192, 0, 2, last].into()).collect();
+    let addresses = [
+        ("the household's network", "192.168.77.200/24", "192.168.77.1"),
+        ("the box's own address", "192.168.77.1/24", "192.168.77.1"),
+        ("all of the internet as one network", "10.0.0.5/0", "10.0.0.1"),
+        ("a router that is nobody", "192.0.2.5/32", "0.0.0.0"),
+        ("addresses of the box itself", "127.0.0.1/8", "127.0.0.2"),
+        ("an address of everybody's", "255.255.255.255/24", "224.0.0.1"),
+        ("the mesh's network", "10.240.1.1/16", "10.240.1.2"),
+    ];
+    let prefixes = [
+        ("a prefix that is too small", "2001:db8::/72"),
+        ("a prefix of neighbours", "fe80::/10"),
+        ("a prefix of groups", "ff00::/8"),
+        ("the whole of IPv6", "::/0"),
+    ];
     let own: Vec<IpAddr> = ["192.168.77.1", "127.0.0.1", "::1", "fe80::1", "0.0.0.0", "ff02::1"]
         .iter()
         .map(|text| text.parse().unwrap())
         .collect();
-    vec![
-        ("nothing at all", Offer::default()),
-        (
-            "the household's network",
-            Offer {
-                ipv4: v4("192.168.77.200/24"),
-                router: router("192.168.77.1"),
-                ..Offer::default()
-            },
-        ),
-        (
-            "the box's own address",
-            Offer {
-                ipv4: v4("192.168.77.1/24"),
-                router: router("192.168.77.1"),
-                ..Offer::default()
-            },
-        ),
-        (
-            "all of the internet as one network",
-            Offer { ipv4: v4("10.0.0.5/0"), router: router("10.0.0.1"), ..Offer::default() },
-        ),
-        (
-            "a router that is nobody",
-            Offer { ipv4: v4("192.0.2.5/32"), router: router("0.0.0.0"), ..Offer::default() },
-        ),
-        (
-            "addresses of the box itself",
-            Offer { ipv4: v4("127.0.0.1/8"), router: router("127.0.0.2"), ..Offer::default() },
-        ),
-        (
-            "an address of everybody's",
-            Offer {
-                ipv4: v4("255.255.255.255/24"),
-                router: router("224.0.0.1"),
-                ..Offer::default()
-            },
-        ),
-        (
-            "the mesh's network",
-            Offer { ipv4: v4("10.240.1.1/16"), router: router("10.240.1.2"), ..Offer::default() },
-        ),
-        (
-            "who answers for names is the box, or nobody",
-            Offer {
-                ipv4: v4("192.0.2.5/24"),
-                router: router("192.0.2.1"),
-                dns: own,
-                ..Offer::default()
-            },
-        ),
-        (
-            "very many who answer for names",
-            Offer { ipv4: v4("192.0.2.5/24"), dns: names, ..Offer::default() },
-        ),
-        (
-            "a prefix that is too small",
-            Offer { prefix: prefix("2001:db8::/72"), ..Offer::default() },
-        ),
-        ("a prefix of neighbours", Offer { prefix: prefix("fe80::/10"), ..Offer::default() }),
-        ("a prefix of groups", Offer { prefix: prefix("ff00::/8"), ..Offer::default() }),
-        ("the whole of IPv6", Offer { prefix: prefix("::/0"), ..Offer::default() }),
-    ]
+    let many: Vec<IpAddr> = (0..=255).map(|last| [192, 0, 2, last].into()).collect();
+    let names = [("who answers for names is the box, or nobody", own), ("very many who do", many)];
+    let usual = || Offer {
+        ipv4: v4("192.0.2.5/24"),
+        router: Some(Ipv4Addr::new(192, 0, 2, 1)),
+        ..Offer::default()
+    };
+    let at = |(what, net, router): (_, &str, &str)| {
+        (what, Offer { ipv4: v4(net), router: router.parse().ok(), ..Offer::default() })
+    };
+    let of = |(what, net)| (what, Offer { prefix: prefix(net), ..usual() });
+    let asks = |(what, dns)| (what, Offer { dns, ..usual() });
+    std::iter::once(("nothing at all", Offer::default()))
+        .chain(addresses.into_iter().map(at))
+        .chain(prefixes.into_iter().map(of))
+        .chain(names.into_iter().map(asks))
+        .collect()
 }
 
 /// Whether the owner reaches the box by cable and Wi-Fi.
