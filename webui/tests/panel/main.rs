@@ -11,6 +11,7 @@
 
 mod api;
 mod backup;
+mod changes;
 mod client;
 mod content;
 mod fake;
