@@ -15,6 +15,8 @@ pub const FILE: &str = "image/packages.toml";
 pub struct Definition {
     /// About Buildroot as a whole.
     pub buildroot: Release,
+    /// About Debian as a whole.
+    pub debian: Debian,
     /// What follows from the instruction set.
     pub arch: BTreeMap<Arch, ArchPart>,
     /// Programs, by our name.
@@ -31,6 +33,20 @@ pub struct Release {
     pub release: String,
     /// Packages for which it records no licence, though they have one.
     pub licence_unrecorded: Vec<String>,
+}
+
+/// Which Debian, and what of its kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debian {
+    /// Its release.
+    pub suite: String,
+    /// Packages that others ask for and no box needs, since no maintainer script ever runs.
+    pub without: Vec<String>,
+    /// Modules that lead to the disk.
+    pub initrd_modules: Vec<String>,
+    /// Modules of every image; boards and radios add theirs.
+    pub modules: Vec<String>,
 }
 
 /// What follows from the instruction set.

@@ -121,6 +121,16 @@ fn vendor(source: &Source, work: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(config.replace(&here, "VENDOR").into_bytes())
 }
 
+/// Everything below a folder.
+///
+/// # Errors
+/// It cannot be read.
+pub fn below(folder: &Path) -> anyhow::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    gather(folder, "", &mut entries, &|_| true)?;
+    Ok(entries)
+}
+
 /// Everything below `folder`, but for folders whose name is not `wanted`.
 fn gather(
     folder: &Path,

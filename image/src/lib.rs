@@ -5,6 +5,7 @@
 //! its package builds, the layout of the disk, the table of the documentation.
 
 pub mod buildroot;
+pub mod debian;
 pub mod defconfig;
 pub mod definition;
 pub mod disk;

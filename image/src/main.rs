@@ -5,9 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use kith_image::debian::apt::Apt;
+use kith_image::debian::build::Parts;
+use kith_image::debian::lock;
 use kith_image::definition::Definition;
 use kith_image::files::{self, Generated, Source};
-use kith_image::{buildroot, defconfig, definition, disk, dist, table};
+use kith_image::programs::Program;
+use kith_image::{buildroot, debian, defconfig, definition, disk, dist, table};
 use kith_model::profile::{self, Profile};
 
 mod show;
@@ -55,6 +59,43 @@ enum Verb {
         /// Where to
         image: PathBuf,
     },
+    /// Lock Debian's packages anew: their versions of today, with digests
+    DebianLock {
+        /// For this board's kind of processor
+        #[arg(long, value_name = "NAME", default_value = "qemu-x86_64")]
+        board: String,
+        /// Where apt keeps its lists and files [default: image/dist/apt]
+        #[arg(long, value_name = "DIR")]
+        cache: Option<PathBuf>,
+    },
+    /// Build an image from Debian's locked packages
+    Debian {
+        /// The board
+        #[arg(long, value_name = "NAME", default_value = "qemu-x86_64")]
+        board: String,
+        /// Our program, built for the board
+        #[arg(long, value_name = "FILE")]
+        kith: PathBuf,
+        /// The first program, built for the board and linked statically
+        #[arg(long, value_name = "FILE")]
+        init: PathBuf,
+        /// Where apt keeps its lists and files [default: image/dist/apt]
+        #[arg(long, value_name = "DIR")]
+        cache: Option<PathBuf>,
+        /// Where to
+        out: PathBuf,
+    },
+    /// Boot such an image in an emulated machine, its panel at http://127.0.0.1:PORT/
+    Boot {
+        /// The board
+        #[arg(long, value_name = "NAME", default_value = "qemu-x86_64")]
+        board: String,
+        /// The panel's port on this machine
+        #[arg(long, value_name = "PORT", default_value_t = 8481)]
+        port: u16,
+        /// Where the image lies
+        folder: PathBuf,
+    },
     /// Make the archive of this source and of all crates it is built from
     Dist {
         /// Where to [default: image/dist]
@@ -89,9 +130,28 @@ fn carry_out(cli: &Cli) -> anyhow::Result<bool> {
         Verb::Check { board, verbose } => {
             check(&source, &definition, &boards, board.as_deref(), *verbose)
         }
+        Verb::DebianLock { board, cache } => {
+            lock_anew(&source, &definition, named(&boards, board)?, cache.as_deref())
+        }
+        Verb::Debian { board, kith, init, cache, out } => {
+            let board = named(&boards, board)?;
+            let lock_file = source.read(&lock_path(board)?)?;
+            let packages = apt(&source, &definition, board, cache.as_deref())?;
+            let packages = packages.locked(&lock::parse(&lock_file)?)?;
+            let parts = Parts { board, debian: &definition.debian, packages, kith, init };
+            debian::build::build(&source, &parts, out)?;
+            say(&format!("wrote {}\n", out.join("disk.img").display()));
+            Ok(true)
+        }
+        Verb::Boot { board, port, folder } => {
+            let (program, arguments) =
+                debian::qemu::command(named(&boards, board)?, folder, *port)?;
+            say(&format!("the panel will be at http://127.0.0.1:{port}/; Ctrl-C ends it\n"));
+            arguments.iter().fold(Program::new(&program), Program::arg).output()?;
+            Ok(true)
+        }
         Verb::Disk { board, payloads, seed, image } => {
-            let board = boards.iter().find(|known| known.name == *board);
-            let board = board.context("there is no board of this name in hw-profiles")?;
+            let board = named(&boards, board)?;
             let plan = disk::plan(board)?;
             let payloads = payloads.iter().map(|text| {
                 let (area, file) = text.split_once('=').context("write --put AREA=FILE")?;
@@ -112,6 +172,54 @@ fn carry_out(cli: &Cli) -> anyhow::Result<bool> {
             Ok(true)
         }
     }
+}
+
+fn named<'b>(boards: &'b [Profile], name: &str) -> anyhow::Result<&'b Profile> {
+    let found = boards.iter().find(|known| known.name == name);
+    found.with_context(|| format!("there is no board {name} in hw-profiles"))
+}
+
+fn lock_path(board: &Profile) -> anyhow::Result<String> {
+    let arch = board.arch.context("a board without an instruction set")?;
+    Ok(format!("image/debian/{arch}.lock"))
+}
+
+fn apt(
+    source: &Source,
+    definition: &Definition,
+    board: &Profile,
+    cache: Option<&Path>,
+) -> anyhow::Result<Apt> {
+    let arch = board.arch.context("a board without an instruction set")?;
+    let part = definition.arch.get(&arch).context("an instruction set that is not defined")?;
+    let cache = cache.map_or_else(|| source.join("image/dist/apt"), Path::to_owned);
+    let cache = cache.join(&part.debian);
+    Apt::start(&cache, &definition.debian.suite, &part.debian)
+}
+
+fn lock_anew(
+    source: &Source,
+    definition: &Definition,
+    board: &Profile,
+    cache: Option<&Path>,
+) -> anyhow::Result<bool> {
+    let apt = apt(source, definition, board, cache)?;
+    let arch = board.arch.context("a board without an instruction set")?;
+    let part = definition.arch.get(&arch).context("an instruction set that is not defined")?;
+    let parts = definition.package.values().filter(|package| package.every_box);
+    let mut names: Vec<String> = parts.flat_map(|package| package.debian.clone()).collect();
+    names.sort();
+    let mut wanted = apt.resolve(&names)?;
+    wanted.retain(|name, _| !definition.debian.without.contains(name));
+    // The kernel alone, without what would make an initrd of its own.
+    let kernels = apt.resolve(std::slice::from_ref(&part.kernel))?;
+    let kernel = kernels.into_iter().find(|(name, _)| {
+        name.strip_prefix("linux-image-")
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    wanted.extend([kernel.context("Debian names no kernel")?]);
+    let text = lock::text(&definition.debian.suite, &part.debian, apt.fetch(&wanted)?);
+    written(source, &[Generated { path: lock_path(board)?, text }])
 }
 
 /// The profiles as they lie in the tree now, not as they were when this program was built.

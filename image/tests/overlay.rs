@@ -92,6 +92,27 @@ fn buildroot_makes_the_same_users() {
 }
 
 #[test]
+fn the_names_of_protocols_in_the_firewall_can_be_resolved() {
+    let known = text("protocols");
+    let known: Vec<&str> = known.lines().filter_map(|line| line.split('\t').next()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../appliance/kith-link/tests/golden");
+    let mut asked = 0;
+    for case in fs::read_dir(folder).unwrap() {
+        let Ok(rules) = fs::read_to_string(case.unwrap().path().join("rendered/ruleset.nft"))
+        else {
+            continue;
+        };
+        let words: Vec<&str> = rules.split_whitespace().collect();
+        for pair in words.windows(2).filter(|pair| pair[0] == "l4proto") {
+            let name = pair[1].trim_matches(|c| "{},".contains(c));
+            asked += 1;
+            assert!(name.is_empty() || known.contains(&name), "{name} is not in /etc/protocols");
+        }
+    }
+    assert!(asked > 0, "no rule was looked at");
+}
+
+#[test]
 fn what_changes_is_a_link_into_memory() {
     for name in ["resolv.conf", "hostname"] {
         let target = fs::read_link(etc(name)).unwrap();

@@ -141,8 +141,10 @@ mod tests {
         assert_eq!([digest(&begin), digest(&end)], GOLDEN);
     }
 
-    const GOLDEN: [&str; 2] =
-        ["36b91f0f25d9fced07c276c24b4327237027169e8bd62d8bc6936b4b7e58d559", "c578ac51be66347bcdb31bef808a318dde86a09ec7f14289c8b83d9ba180c1f0"];
+    const GOLDEN: [&str; 2] = [
+        "36b91f0f25d9fced07c276c24b4327237027169e8bd62d8bc6936b4b7e58d559",
+        "c578ac51be66347bcdb31bef808a318dde86a09ec7f14289c8b83d9ba180c1f0",
+    ];
 
     #[test]
     fn a_guid_stands_in_mixed_order() {

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kith-lora", &["kith-core", "kith-model"]),
     ("kith-webui", &["kith-core", "kith-model"]),
     ("kith-image", &["kith-model"]),
+    ("kith-init", &[]),
     ("kith-link", &["kith-core", "kith-model", "kith-role", "kith-files"]),
     ("kith-supervise", &["kith-core", "kith-model", "kith-role", "kith-files"]),
     (
