@@ -1,4 +1,5 @@
-//! The control sockets of hostapd and wpa_supplicant: a line there, an answer back.
+//! The control sockets of daemons. Those of hostapd and wpa_supplicant: a line there, an answer back; dhcpcd
+//! has a way of its own ([`dhcpcd::control`]).
 //!
 //! Each daemon has its sockets in `RUN/link/ctrl/DAEMON/`, one for each interface. Ours has no name in the
 //! file system: the kernel gives it one (abstract), so nothing is left behind and nobody needs a right
@@ -14,6 +15,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connec
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use tokio::net::UnixDatagram;
 
+use super::dhcpcd;
 use super::files::Files;
 use crate::hands::HandsError;
 use crate::names::CONTROL;
@@ -34,13 +36,17 @@ const MOST: usize = 32;
 /// Whether a program has a control socket.
 pub(crate) const fn has_socket(program: Program) -> bool {
     match program {
-        Program::Hostapd | Program::WpaSupplicant => true,
-        Program::Dnsmasq | Program::Dhcpcd => false,
+        Program::Hostapd | Program::WpaSupplicant | Program::Dhcpcd => true,
+        Program::Dnsmasq => false,
     }
 }
 
 /// Whether a daemon answers.
 pub(crate) async fn answers(files: &Files, daemon: &DaemonId) -> bool {
+    if daemon.program == Program::Dhcpcd {
+        // It is not there before dhcpcd has begun; who cannot be asked is not found silent.
+        return dhcpcd::control::answers(&daemon.instance).await.unwrap_or(true);
+    }
     ask(files, daemon, None, "PING").await.is_ok_and(|answer| answer.trim() == "PONG")
 }
 
@@ -112,8 +118,9 @@ async fn ask(
     socket: Option<&str>,
     command: &str,
 ) -> Result<String, HandsError> {
-    if !has_socket(daemon.program) {
-        return Err(no_socket(daemon));
+    match daemon.program {
+        Program::Hostapd | Program::WpaSupplicant => {}
+        Program::Dnsmasq | Program::Dhcpcd => return Err(no_socket(daemon)),
     }
     let missing =
         |_| HandsError::Missing(format!("{daemon} has no control socket: is it running?"));

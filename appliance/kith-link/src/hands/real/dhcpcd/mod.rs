@@ -6,6 +6,8 @@
 //!
 //! A change of one protocol tells of that protocol alone, so the parts are kept and put together here.
 
+pub(super) mod control;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
