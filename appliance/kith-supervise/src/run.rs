@@ -151,6 +151,9 @@ impl Supervisor {
         if appliance {
             folders::place_hook(&run)?;
         }
+        if appliance && options.panel.is_none() {
+            sockets::wait_for_predecessor();
+        }
         let panel = sockets::bind_panel(options.panel, appliance)?;
         let peers = sockets::bind_peers(&state, options.listen)?;
         if drop {

@@ -7,12 +7,17 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
 use kith_files::{FileError, PRIVATE_FILE, RealFiles, read_whole, write_durably};
 
 /// Where the panel and the peers' socket look for a free port: few enough for a firewall rule, enough
 /// for a demonstration on one machine, and below the range from which kernels give out ports.
 pub const PORTS: RangeInclusive<u16> = 8480..=8499;
+
+/// How often a port that is taken is looked at, and for how long: a node has ten seconds to end.
+const LOOK: Duration = Duration::from_millis(50);
+const LOOKS: u32 = 200;
 
 /// Where the state keeps the peers' port, in decimal digits.
 const PORT_FILE: &str = "peer-port";
@@ -68,6 +73,24 @@ pub fn bind_panel(wanted: Option<SocketAddr>, appliance: bool) -> Result<TcpList
         }
     };
     PORTS.into_iter().find_map(|port| at(port).ok()).ok_or(SocketError::NoPanelPort)
+}
+
+/// Waits until whoever has the panel's usual port has let go of it, but not for ever: the node of a supervisor
+/// that was killed ends by itself a moment later, and the panel shall stay where people know it to be.
+pub(crate) fn wait_for_predecessor() {
+    if !is_let_go(*PORTS.start(), LOOKS) {
+        tracing::warn!(port = PORTS.start(), "another program has the panel's usual port");
+    }
+}
+
+fn is_let_go(port: u16, looks: u32) -> bool {
+    (0..looks).any(|_| match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            std::thread::sleep(LOOK);
+            false
+        }
+        Ok(_) | Err(_) => true,
+    })
 }
 
 /// The peers' UDP socket at `wanted`; else on all addresses, at the port kept in `STATE/peer-port`, or
@@ -155,6 +178,15 @@ mod tests {
         assert!(one.local_addr().unwrap().ip().is_loopback());
         let everywhere = bind_panel(None, true).unwrap().local_addr().unwrap();
         assert!(everywhere.ip().is_unspecified() && PORTS.contains(&everywhere.port()));
+    }
+
+    #[test]
+    fn a_port_is_waited_for_while_somebody_has_it() {
+        let taken = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        assert!(!is_let_go(port, 2));
+        drop(taken);
+        assert!(is_let_go(port, 1));
     }
 
     #[test]
