@@ -56,6 +56,11 @@ impl Report {
         self.rows.push((what.to_owned(), Outcome::Broke(why.into())));
     }
 
+    /// Takes the lines of another one as well.
+    pub fn append(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+
     /// Whether anything failed, or nothing at all was tried.
     #[must_use]
     pub fn failed(&self) -> bool {

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::device::{dig, forget, ipv4, ran, run};
-use super::home::{BOX, Home};
+use super::home::{BOX, Home, PATIENCE};
 use super::provider::{FAR, NAME, NEAR, REBINDING, TRUSTED};
 use super::row::Rows;
 use crate::lab::namespace::call;
@@ -57,6 +57,9 @@ impl Client {
                 let files = ["-4", "-cf", "/dev/null", "-lf", &lease, "-pf", &pid];
                 run(space, "dhclient", &[&files[..], &["-1", "-sf", &script, "eth0"]].concat())?;
                 // It stays to renew its lease; asked to go it would take the address away.
+                let written =
+                    || Ok(std::fs::read_to_string(&pid).is_ok_and(|pid| pid.ends_with('\n')));
+                wait(PATIENCE, "it says who it is", written)?;
                 let stays = std::fs::read_to_string(&pid).context("its process")?;
                 call("kill", &["-KILL", stays.trim()]).map(drop)
             }
@@ -110,7 +113,7 @@ fn leases(rows: &mut Rows, home: &Home) {
             let is = |c: &serde_json::Value| c["hostname"] == LAPTOP && c["ipv4"] == *address;
             Ok(each(&seen).any(is))
         };
-        wait(super::home::PATIENCE, "it is known", known).with_context(|| seen.to_string())?;
+        wait(PATIENCE, "it is known", known).with_context(|| seen.to_string())?;
         Ok(format!("{LAPTOP} has {address}"))
     });
 }
@@ -189,9 +192,9 @@ fn given(rows: &mut Rows, home: &Home) {
             || -> Result<bool> { Ok(ran(&space, "ping", &["-c1", "-W1", FAR])?.status.success()) };
         ensure!(reaches()?, "it has none before");
         home.change(&[(&format!("client.{mac}.paused"), "on")])?;
-        wait(super::home::PATIENCE, "it is kept off", || Ok(!reaches()?))?;
+        wait(PATIENCE, "it is kept off", || Ok(!reaches()?))?;
         home.change(&[(&format!("client.{mac}.paused"), "off")])?;
-        wait(super::home::PATIENCE, "it is let out again", reaches)?;
+        wait(PATIENCE, "it is let out again", reaches)?;
         Ok("off, and on again".into())
     });
 }
@@ -214,7 +217,7 @@ fn rebinding(rows: &mut Rows, home: &Home) {
         home.change(&[("dns.rebind_exceptions", TRUSTED.0)])?;
         let there =
             || Ok(dig(&space, BOX, &[TRUSTED.0, "A"]).is_ok_and(|found| found == [TRUSTED.1]));
-        wait(super::home::PATIENCE, "it is answered", there)?;
+        wait(PATIENCE, "it is answered", there)?;
         let here = dig(&space, BOX, &[REBINDING.0, "A"])?;
         ensure!(here.is_empty(), "the box says {here:?} for the other one");
         Ok(TRUSTED.1.into())

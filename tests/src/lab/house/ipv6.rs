@@ -1,6 +1,7 @@
 //! What a customer's edge router does with the prefix of its provider (RFC 7084), seen on the wire: by the
 //! advertisements that the family's devices hear and by what a stock kernel makes of them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::time::Duration;
@@ -15,13 +16,15 @@ use nix::sys::time::TimeVal;
 
 use super::device::{addresses, ran, run};
 use super::home::Home;
-use super::provider6::{Offer, Provider6};
+use super::provider6::{Asked, Offer, Provider6};
 use super::row::Rows;
 use crate::lab::namespace::{call, inside};
 use crate::lab::wait_asking;
 
 /// How long what shall follow may take: a client asks again every four seconds here.
 const SOON: Duration = Duration::from_secs(20);
+/// A client has asked again by then.
+const SHORTLY: Duration = Duration::from_secs(6);
 /// How long is waited for what shall not come.
 const NEVER: Duration = Duration::from_secs(3);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
@@ -33,7 +36,9 @@ const FIRST: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xbb00, 0, 0, 0, 0, 0);
 const SECOND: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xcc00, 0, 0, 0, 0, 0);
 const SIZE: u8 = 56;
 /// Seconds for which a prefix is preferred and valid.
-const LIFETIMES: (u32, u32) = (1_200, 2_400);
+const LIFETIMES: (u32, u32) = (3_600, 7_200);
+/// A prefix that is soon over unless it is renewed.
+const SHORT: (u32, u32) = (600, 1_200);
 
 /// What a router says of itself (RFC 4861, 4.2).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,7 +172,7 @@ fn address_of(space: &str, prefix: Ipv6Addr) -> Result<Option<(String, u64)>> {
 }
 
 /// All of it, in the order in which a provider's IPv6 comes, changes and goes.
-pub(super) fn run_all(rows: &mut Rows, home: &Home) {
+pub(super) fn run_all(rows: &mut Rows, home: &mut Home) {
     let begun = Provider6::start(&home.wan()).and_then(|provider| {
         call("ip", &["-n", &home.wan(), "address", "add", &format!("{SERVER}/128"), "dev", "lo"])?;
         Ok((provider, Asker::open(&home.lan())?))
@@ -177,6 +182,8 @@ pub(super) fn run_all(rows: &mut Rows, home: &Home) {
             without(rows, home, &provider, &asker);
             comes(rows, home, &provider, &asker);
             changes(rows, home, &provider, &asker);
+            short(rows, &provider, &asker);
+            lasts(rows, home, &provider, &asker);
             goes(rows, &provider, &asker);
         }
         Err(why) => rows.failed("IPv6", why),
@@ -233,10 +240,13 @@ fn without(rows: &mut Rows, home: &Home, provider: &Provider6, asker: &Asker) {
         "an advertisement without M and O",
         "solicitations with the hint of a /56",
         || {
-            let asked = provider.asked();
-            let hints: Vec<_> = asked.iter().filter_map(|asked| asked.hint).collect();
-            ensure!(hints.contains(&SIZE), "{asked:?}");
-            Ok(format!("{} messages, hint /{SIZE}", asked.len()))
+            let mut all = Vec::new();
+            let hinted = || {
+                all.extend(provider.asked());
+                Ok(all.iter().any(|asked: &Asked| asked.hint == Some(SIZE)))
+            };
+            wait_asking(Duration::from_millis(100), (SOON, "it asks"), hinted)?;
+            Ok(format!("{} messages, hint /{SIZE}", all.len()))
         },
     );
 }
@@ -360,9 +370,78 @@ fn changes(rows: &mut Rows, home: &Home, provider: &Provider6, asker: &Asker) {
         let output = ran(&home.lan(), "ping", &["-6", "-c1", "-W2", "-I", &old, SERVER])?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let line = said.lines().find(|line| line.starts_with("From ")).unwrap_or_default();
-        ensure!(line.contains("policy") || line.contains("code=5"), "{said}");
+        ensure!(line.contains("policy") || line.contains("code 5"), "{said}");
         Ok(line.to_owned())
     });
+}
+
+/// What a restart does not change.
+fn lasts(rows: &mut Rows, home: &mut Home, provider: &Provider6, asker: &Asker) {
+    rows.row(
+        "RFC 7084 ULA-2 the local prefix is the same after a restart",
+        "kill -9 of link",
+        "the same prefixes as before",
+        || {
+            let of = |advert: Advert| {
+                let prefixes = advert.prefixes.iter().filter(|one| one.preferred > 0);
+                prefixes.map(|one| one.prefix).collect::<Vec<_>>()
+            };
+            let before = of(asker.until("it advertises", |advert| advert.prefixes.len() > 1)?);
+            home.kill("link")?;
+            let again = || Ok(home.network().is_ok());
+            wait_asking(Duration::from_millis(100), (SOON, "link answers again"), again)?;
+            std::thread::sleep(NEVER);
+            let after = of(asker.until("it advertises", |advert| advert.prefixes.len() > 1)?);
+            ensure!(before == after, "{before:?} became {after:?}");
+            Ok(format!("{after:?}"))
+        },
+    );
+    rows.row(
+        "RFC 7084 W-5 the same DUID after a restart",
+        "kill -9 of dhcpcd",
+        "the same identifier in what is asked then",
+        || {
+            let who = |asked: Vec<Asked>| {
+                asked.into_iter().map(|asked| asked.client).collect::<BTreeSet<_>>()
+            };
+            let before = who(provider.asked());
+            home.kill("dhcpcd")?;
+            let mut after = BTreeSet::new();
+            let asked = || {
+                // What the one that was killed had asked is among it as well, at most once.
+                after.extend(who(provider.asked()));
+                Ok(home.daemon("dhcpcd").is_some() && !after.is_empty())
+            };
+            wait_asking(Duration::from_millis(100), (SOON, "somebody asks"), asked)?;
+            ensure!(before.len() == 1 && before == after, "{before:?} became {after:?}");
+            let hex: String = after.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+            Ok(hex)
+        },
+    );
+}
+
+/// A delegation for minutes, as some providers give them before they change the prefix.
+fn short(rows: &mut Rows, provider: &Provider6, asker: &Asker) {
+    rows.excepted(
+        "RFC 9096 3.4 no longer than the provider's lifetimes",
+        &format!("the prefix is renewed for {} s of {} s", SHORT.0, SHORT.1),
+        "at most as long",
+        "dnsmasq announces 2,700 s whatever is delegated; a prefix that ends sooner is announced as over \
+         when it ends, as RFC 7084 L-13 has it",
+        || {
+            provider.offer(Offer {
+                router_seconds: Some(1_800),
+                on_link: Some(ON_LINK),
+                address: None,
+                prefixes: vec![(SECOND, SIZE, SHORT.0, SHORT.1)],
+            });
+            std::thread::sleep(SHORTLY);
+            let advert = asker.until("the prefix is advertised", |a| a.of(SECOND).is_some())?;
+            let prefix = *advert.of(SECOND).context("the prefix")?;
+            ensure!(prefix.preferred <= SHORT.0 && prefix.valid <= SHORT.1, "{prefix:?}");
+            Ok(format!("{prefix:?}"))
+        },
+    );
 }
 
 /// The provider's router goes, then its prefix.

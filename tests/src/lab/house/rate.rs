@@ -11,6 +11,7 @@ use nix::sys::socket::{
 };
 
 use super::beat::{Speech, Tally, beat};
+use super::clients::lease;
 use super::device;
 use super::frame::checksum;
 use super::home::{BOX, Home};
@@ -26,26 +27,33 @@ const PINGS: u32 = 1_000;
 const GAP: Duration = Duration::from_secs(1);
 /// What follows a change at once has been seen by then.
 const AFTER: Duration = Duration::from_secs(3);
+/// Ports that are opened, one for each time that it is tried.
+const FORWARDS: std::ops::Range<u16> = 8_443..8_447;
+/// A machine that let nobody ask for so long had no time for the box either.
+const STARVED: Duration = Duration::from_millis(100);
 /// Bytes by which our pings are known.
 const ID: [u8; 2] = *b"Ki";
 
 /// The name service under load, while the box is changed.
 pub(super) fn names(rows: &mut Rows, home: &mut Home) {
     let load = format!("{QUESTIONS} cached questions a second");
-    let forward = "{ name = 'Web', protocol = 'tcp', port = 8443, to = '192.168.77.23' }";
     rows.row(
         "names: a change that does not touch them",
         &format!("{load}, kith set firewall.forward.+, apply, confirm"),
         "none missing",
         || {
             let before = home.daemon("dnsmasq").context("no dnsmasq")?;
-            let tally = asking(home, |home| {
-                home.change(&[("firewall.forward.+", forward)])?;
-                std::thread::sleep(AFTER);
-                Ok(())
-            })?;
-            let (kernel, after) = (forwarded(home)?, home.daemon("dnsmasq"));
-            ensure!(kernel, "the forward is not in the kernel");
+            let mut ports = FORWARDS;
+            let tally = loop {
+                let port = ports.next().context("no port left")?;
+                let tally = untouched(home, port)?;
+                // What gets no time loses packets by itself; a name service that begins anew loses some
+                // each time.
+                if tally.missing == 0 || tally.late < STARVED || ports.is_empty() {
+                    break tally;
+                }
+            };
+            let after = home.daemon("dnsmasq");
             ensure!(after == Some(before), "dnsmasq was {before} and is {after:?}");
             ensure!(tally.missing == 0, "{}", words(&tally));
             Ok(words(&tally))
@@ -85,6 +93,9 @@ pub(super) fn names(rows: &mut Rows, home: &mut Home) {
 
 /// Packets to the internet, while those who set it up are killed.
 pub(super) fn pings(rows: &mut Rows, home: &mut Home) {
+    if let Err(why) = lease(&home.lan(), home) {
+        return rows.failed("packets", why);
+    }
     for who in ["link", "node", "supervisor"] {
         rows.row(
             &format!("packets: kill -9 of the {who}"),
@@ -126,13 +137,22 @@ pub(super) fn pings(rows: &mut Rows, home: &mut Home) {
 }
 
 fn words(tally: &Tally) -> String {
-    let Tally { asked, missing, gap, behind } = tally;
-    format!("{missing} of {asked} missing, longest gap {gap:.0?}, asked {behind:.0?} late at most")
+    let Tally { asked, missing, gap, late } = tally;
+    format!("{missing} of {asked} missing, longest gap {gap:.0?}; {late:.0?} were left out")
 }
 
-fn forwarded(home: &Home) -> Result<bool> {
+/// Opens a port while questions are asked.
+fn untouched(home: &mut Home, port: u16) -> Result<Tally> {
+    let forward =
+        format!("{{ name = 'Web', protocol = 'tcp', port = {port}, to = '192.168.77.23' }}");
+    let tally = asking(home, |home| {
+        home.change(&[("firewall.forward.+", &forward)])?;
+        std::thread::sleep(AFTER);
+        Ok(())
+    })?;
     let rules = device::run(&home.name, "nft", &["list", "table", "inet", "kith"])?;
-    Ok(rules.contains("8443"))
+    ensure!(rules.contains(&port.to_string()), "the forward is not in the kernel");
+    Ok(tally)
 }
 
 fn asking(home: &mut Home, work: impl FnOnce(&mut Home) -> Result<()>) -> Result<Tally> {

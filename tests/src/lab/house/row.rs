@@ -43,6 +43,34 @@ impl Rows {
         self.report.note(&format!("house {required}"), line);
     }
 
+    /// The same for what is knowingly otherwise, and why; that it holds after all is a failure.
+    pub(super) fn excepted(
+        &mut self,
+        required: &str,
+        done: &str,
+        expected: &str,
+        why: &str,
+        seen: impl FnOnce() -> Result<String>,
+    ) {
+        let what = format!("house {required}");
+        match seen() {
+            Ok(seen) => {
+                let stale = anyhow!("{done}: {seen}, so it holds: it is no exception any more");
+                self.report.note(&what, Err(stale));
+            }
+            Err(seen) => {
+                self.report
+                    .except(&what, format!("{done}: expected {expected}; seen: {seen:#}. {why}"));
+            }
+        }
+    }
+
+    /// Takes the lines of another table as well.
+    pub(super) fn add(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.report.append(other.report);
+    }
+
     /// Notes that something could not even begin.
     pub(super) fn failed(&mut self, what: &str, why: anyhow::Error) {
         self.report.note(&format!("house {what}"), Err(why));
