@@ -166,6 +166,7 @@ impl core::fmt::Debug for Desk {
 }
 
 /// What a handler makes of a command.
+#[expect(clippy::large_enum_variant, reason = "taken apart as soon as it is made, once a command")]
 enum Outcome {
     /// An answer right away.
     Now(Result<Reply, Refusal>),
