@@ -96,7 +96,10 @@ fn made(product: &Product<'_>) -> Result<Made> {
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let read = |name: String| {
         let text = fs::read_to_string(folder.join(&name));
-        Ok((name.clone(), text.with_context(|| format!("read {name}"))?))
+        let text = text.with_context(|| format!("read {name}"))?;
+        // Whether it is a router for IPv6 depends on whether somebody is plugged in, not on settings.
+        let lasting: Vec<&str> = text.lines().filter(|l| !l.starts_with("ra-param=")).collect();
+        Ok((name, lasting.join("\n")))
     };
     let files = names.filter(of_daemons).map(read).collect::<Result<_>>()?;
     let bridge = ["-4", "-br", "address", "show", "dev", "br-lan"];
