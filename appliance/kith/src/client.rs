@@ -1,7 +1,6 @@
 //! The connection to a running node, and the few questions every verb shares.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -13,7 +12,7 @@ use kith_model::command::Command;
 use kith_model::control::{Answer, Ask, MAX_MESSAGE, Place};
 use kith_model::reply::{FileEntry, Reply, Space};
 use kith_model::role::{self, SuperviseAsk, Supervision};
-use kith_role::socket::{self, Channel, ChannelError, ChannelSender, SocketError};
+use kith_role::socket::{self, Channel, ChannelError, ChannelSender};
 use kith_supervise::status;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,7 +54,7 @@ impl Client {
         loop {
             let failure = match socket::connect(state, NODE, MAX_MESSAGE).await {
                 Ok(channel) => return Ok(Self { channel }),
-                Err(error) => absent(state, error),
+                Err(error) => Failure::unreached(state, error, Failure::NoNode),
             };
             if !matches!(failure, Failure::NoNode(_)) {
                 return Err(failure);
@@ -161,7 +160,8 @@ pub(crate) async fn ask_supervisor<T: Serialize + DeserializeOwned>(
     ask: SuperviseAsk,
 ) -> Outcome<T> {
     let connected = socket::connect(state, status::SOCKET, role::MAX_MESSAGE).await;
-    let mut channel = connected.map_err(|error| absent(state, error))?;
+    let mut channel =
+        connected.map_err(|error| Failure::unreached(state, error, Failure::NoNode))?;
     channel.send(&ask, &[]).await.map_err(lost)?;
     Ok(channel.receive::<T>().await.map_err(lost)?.ok_or_else(hung_up)?.0)
 }
@@ -187,21 +187,6 @@ async fn send_all(
 fn file(reply: Reply) -> Outcome<FileEntry> {
     let Reply::File(entry) = reply else { return Err(Failure::off_topic()) };
     Ok(entry)
-}
-
-fn absent(state: &Path, error: SocketError) -> Failure {
-    let kind = match &error {
-        SocketError::NobodyListens(_) => Some(io::ErrorKind::NotFound),
-        SocketError::Directory { source, .. } | SocketError::Io { source, .. } => {
-            Some(source.kind())
-        }
-        SocketError::InUse(_) | SocketError::NotASocket(_) => None,
-    };
-    match kind {
-        Some(io::ErrorKind::NotFound) => Failure::NoNode(state.to_owned()),
-        Some(io::ErrorKind::PermissionDenied) => Failure::NotAllowed(state.to_owned()),
-        Some(_) | None => anyhow::Error::new(error).into(),
-    }
 }
 
 fn lost(error: ChannelError) -> Failure {
@@ -237,7 +222,7 @@ fn only_space(spaces: &[Space], wanted: &str) -> Outcome<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read as _, Write as _};
+    use std::io::{self, Read as _, Write as _};
 
     use kith_model::refusal::{Refusal, RefusalKind};
 

@@ -1,9 +1,10 @@
 //! Why a verb did not do what it was asked to, and the exit code that says so to scripts.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use kith_model::refusal::Refusal;
+use kith_role::socket::SocketError;
 
 /// Why a verb failed.
 #[derive(Debug)]
@@ -61,6 +62,22 @@ impl Failure {
     pub(crate) fn reverted(why: Option<&str>) -> Self {
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         Self::Reverted(format!("the change was taken back{why}"))
+    }
+
+    /// A socket of `state` could not be reached; `absent` says who is not there when it has no listener.
+    pub(crate) fn unreached(state: &Path, error: SocketError, absent: fn(PathBuf) -> Self) -> Self {
+        let kind = match &error {
+            SocketError::NobodyListens(_) => Some(io::ErrorKind::NotFound),
+            SocketError::Directory { source, .. } | SocketError::Io { source, .. } => {
+                Some(source.kind())
+            }
+            SocketError::InUse(_) | SocketError::NotASocket(_) => None,
+        };
+        match kind {
+            Some(io::ErrorKind::NotFound) => absent(state.to_owned()),
+            Some(io::ErrorKind::PermissionDenied) => Self::NotAllowed(state.to_owned()),
+            Some(_) | None => anyhow::Error::new(error).into(),
+        }
     }
 
     /// The node answered something that does not belong to the question.

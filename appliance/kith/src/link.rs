@@ -12,7 +12,7 @@ use kith_model::network::ask::{
 };
 use kith_model::network::change::{ChangeStatus, Finding, Review};
 use kith_model::settings::differ;
-use kith_role::socket::{self, Channel, ChannelError, SocketError};
+use kith_role::socket::{self, Channel, ChannelError};
 
 use crate::client;
 use crate::failure::{Failure, Outcome};
@@ -43,7 +43,7 @@ impl Link {
         loop {
             let failure = match socket::connect(state, SOCKET, MAX_MESSAGE).await {
                 Ok(channel) => return Ok(Self { channel }),
-                Err(error) => absent(state, error),
+                Err(error) => Failure::unreached(state, error, Failure::NoLink),
             };
             let coming = matches!(failure, Failure::NoLink(_))
                 && client::supervision(state)
@@ -184,21 +184,6 @@ pub(crate) fn kept_token(state: &Path) -> Option<String> {
 /// Forgets the token: it is of no use any more.
 pub(crate) fn forget_token(state: &Path) {
     fs::remove_file(token_file(state, runtime())).ok();
-}
-
-fn absent(state: &Path, error: SocketError) -> Failure {
-    let kind = match &error {
-        SocketError::NobodyListens(_) => Some(io::ErrorKind::NotFound),
-        SocketError::Directory { source, .. } | SocketError::Io { source, .. } => {
-            Some(source.kind())
-        }
-        SocketError::InUse(_) | SocketError::NotASocket(_) => None,
-    };
-    match kind {
-        Some(io::ErrorKind::NotFound) => Failure::NoLink(state.to_owned()),
-        Some(io::ErrorKind::PermissionDenied) => Failure::NotAllowed(state.to_owned()),
-        Some(_) | None => anyhow::Error::new(error).into(),
-    }
 }
 
 fn lost(error: ChannelError) -> Failure {
