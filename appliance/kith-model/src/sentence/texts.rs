@@ -206,4 +206,8 @@ pub const ALL: &[Pattern] = &[
         "power",
         "{0} shall send with {1} dBm, but the radio and the rules of this country allow {2} dBm on channel {3}: it sends with {4} dBm. Write {5}, or take the line out.",
     ),
+    text(
+        "setup-open",
+        "The Wi-Fi for setting up, {0}, is open, since no secret was printed for this box: whoever is near can come in by it. It ends fifteen minutes after the start, or as soon as somebody owns the box.",
+    ),
 ];
