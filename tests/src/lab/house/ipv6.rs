@@ -2,32 +2,25 @@
 //! advertisements that the family's devices hear and by what a stock kernel makes of them.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddrV6};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::net::if_::if_nametoindex;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6, recv, sendto,
-    setsockopt, socket, sockopt,
-};
-use nix::sys::time::TimeVal;
 
+use super::advert::{Advert, Asker, SOON};
 use super::device::{addresses, ran, run};
 use super::home::Home;
 use super::provider6::{Asked, Offer, Provider6};
 use super::row::Rows;
-use crate::lab::namespace::{call, inside};
+use crate::lab::namespace::call;
 use crate::lab::wait_asking;
 
-/// How long what shall follow may take: a client asks again every four seconds here.
-const SOON: Duration = Duration::from_secs(20);
+/// One that asked in vain doubles its pauses (RFC 8415, 15).
+const AT_LAST: Duration = Duration::from_secs(80);
 /// A client has asked again by then.
 const SHORTLY: Duration = Duration::from_secs(6);
 /// How long is waited for what shall not come.
 const NEVER: Duration = Duration::from_secs(3);
-const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
 /// The provider's network, a server behind it, and the prefixes that it delegates one after the other.
 const ON_LINK: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
@@ -39,114 +32,6 @@ const SIZE: u8 = 56;
 const LIFETIMES: (u32, u32) = (3_600, 7_200);
 /// A prefix that is soon over unless it is renewed.
 const SHORT: (u32, u32) = (600, 1_200);
-
-/// What a router says of itself (RFC 4861, 4.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Advert {
-    /// For how many seconds it may be used as a way out.
-    router: u16,
-    prefixes: Vec<Prefix>,
-    /// Who answers questions about names (RFC 8106).
-    resolvers: Vec<Ipv6Addr>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Prefix {
-    prefix: Ipv6Addr,
-    size: u8,
-    /// Whether addresses are made of it (flag A).
-    autonomous: bool,
-    valid: u32,
-    preferred: u32,
-}
-
-impl Advert {
-    fn read(message: &[u8]) -> Option<Self> {
-        let number = |at: usize| Some(u32::from_be_bytes(*message.get(at..)?.first_chunk()?));
-        let address = |at: usize| Some(Ipv6Addr::from(*message.get(at..)?.first_chunk::<16>()?));
-        if message.first()? != &134 {
-            return None;
-        }
-        let router = u16::from_be_bytes(*message.get(6..)?.first_chunk()?);
-        let mut advert = Self { router, ..Self::default() };
-        let mut at = 16;
-        while let Some([kind, length]) = message.get(at..).and_then(|rest| rest.first_chunk()) {
-            match kind {
-                3 => advert.prefixes.push(Prefix {
-                    prefix: address(at + 16)?,
-                    size: *message.get(at + 2)?,
-                    autonomous: message.get(at + 3)? & 0x40 != 0,
-                    valid: number(at + 4)?,
-                    preferred: number(at + 8)?,
-                }),
-                25 => {
-                    let count = usize::from(*length).saturating_sub(1) / 2;
-                    let each = (0..count).filter_map(|n| address(at + 8 + 16 * n));
-                    advert.resolvers.extend(each);
-                }
-                _ => {}
-            }
-            at += 8 * usize::from((*length).max(1));
-        }
-        Some(advert)
-    }
-
-    fn of(&self, prefix: Ipv6Addr) -> Option<&Prefix> {
-        self.prefixes.iter().find(|one| one.prefix == prefix)
-    }
-}
-
-/// A device that asks routers to speak up.
-struct Asker {
-    socket: OwnedFd,
-    index: u32,
-}
-
-impl Asker {
-    fn open(space: &str) -> Result<Self> {
-        inside(space, || {
-            let flags = SockFlag::SOCK_CLOEXEC;
-            let socket = socket(AddressFamily::Inet6, SockType::Raw, flags, SockProtocol::IcmpV6);
-            let socket = socket.context("a socket for advertisements")?;
-            setsockopt(&socket, sockopt::Ipv6MulticastHops, &255).context("hop limit")?;
-            setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(1, 0)).context("a limit")?;
-            Ok(Self { socket, index: if_nametoindex("eth0").context("its device")? })
-        })
-    }
-
-    /// What the router says when asked; the last that it says within a second.
-    fn hears(&self) -> Result<Option<Advert>> {
-        let to = SockaddrIn6::from(SocketAddrV6::new(ALL_ROUTERS, 0, 0, self.index));
-        // One that was heard before says nothing of now.
-        while recv(self.socket.as_raw_fd(), &mut [0; 2_048], MsgFlags::MSG_DONTWAIT).is_ok() {}
-        let question = [133, 0, 0, 0, 0, 0, 0, 0];
-        sendto(self.socket.as_raw_fd(), &question, &to, MsgFlags::empty()).context("ask")?;
-        let mut room = [0; 2_048];
-        for _ in 0..20 {
-            match recv(self.socket.as_raw_fd(), &mut room, MsgFlags::empty()) {
-                Ok(length) => {
-                    if let Some(advert) = room.get(..length).and_then(Advert::read) {
-                        return Ok(Some(advert));
-                    }
-                }
-                Err(_) => return Ok(None),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Waits until it says something that fits.
-    fn until(&self, what: &str, fits: impl Fn(&Advert) -> bool) -> Result<Advert> {
-        let mut last = None;
-        let heard = || {
-            last = self.hears()?.or_else(|| last.clone());
-            Ok(last.as_ref().is_some_and(&fits))
-        };
-        let waited = wait_asking(Duration::from_millis(300), (SOON, what), heard);
-        waited.with_context(|| format!("{last:?}"))?;
-        last.context("nothing was heard")
-    }
-}
 
 fn delegated(prefix: Ipv6Addr) -> (Ipv6Addr, u8, u32, u32) {
     (prefix, SIZE, LIFETIMES.0, LIFETIMES.1)
@@ -181,6 +66,7 @@ pub(super) fn run_all(rows: &mut Rows, home: &mut Home) {
         Ok((provider, asker)) => {
             without(rows, home, &provider, &asker);
             comes(rows, home, &provider, &asker);
+            used(rows, home);
             changes(rows, home, &provider, &asker);
             short(rows, &provider, &asker);
             lasts(rows, home, &provider, &asker);
@@ -261,7 +147,8 @@ fn comes(rows: &mut Rows, home: &Home, provider: &Provider6, asker: &Asker) {
     });
     let offered = "router advertisement with a prefix, IA_PD with a /56";
     rows.row("RFC 7084 L-2 a /64 of the prefix for the household", offered, "it", || {
-        let advert = asker.until("the prefix is advertised", |a| a.of(FIRST).is_some())?;
+        let advert =
+            asker.within(AT_LAST, "the prefix is advertised", |a| a.of(FIRST).is_some())?;
         let prefix = advert.of(FIRST).context("the prefix")?;
         ensure!(prefix.size == 64 && prefix.autonomous, "{prefix:?}");
         ensure!(prefix.preferred > 0 && prefix.preferred <= LIFETIMES.0, "{prefix:?}");
@@ -281,6 +168,11 @@ fn comes(rows: &mut Rows, home: &Home, provider: &Provider6, asker: &Asker) {
         ensure!(named.iter().all(|name| own.contains(&format!("{name}/"))), "{named:?}: {own}");
         Ok(named.join(" "))
     });
+}
+
+/// What the box and its devices do with it.
+fn used(rows: &mut Rows, home: &Home) {
+    let offered = "router advertisement with a prefix";
     rows.row("RFC 7084 WAA-1 addresses of its own by SLAAC", offered, "one", || {
         let own = || run(&home.name, "ip", &["-6", "-br", "address", "show", "dev", "wan"]);
         let made = || Ok(own()?.contains("2001:db8:1:"));
@@ -487,20 +379,6 @@ fn goes(rows: &mut Rows, provider: &Provider6, asker: &Asker) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_advertisement_is_read() {
-        let message = super::super::provider6::advertisement(1_800, Some(FIRST), false);
-        let advert = Advert::read(&message).unwrap();
-        assert_eq!(advert.router, 1_800);
-        let prefix = advert.of(FIRST).unwrap();
-        assert_eq!((prefix.size, prefix.autonomous), (64, true));
-        assert_eq!((prefix.valid, prefix.preferred), (1_800, 900));
-        assert_eq!(Advert::read(&[133, 0, 0, 0, 0, 0, 0, 0]), None);
-        // An option of length 0, and one that is cut.
-        assert!(Advert::read(&[&message[..16], &[9, 0], &[0; 6]].concat()).is_some());
-        assert_eq!(Advert::read(&message[..20]), None);
-    }
 
     #[test]
     fn addresses_are_told_by_their_prefix() {

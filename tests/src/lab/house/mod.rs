@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! home       the box, its wires; provider, provider6   the internet;   device   stock programs
-//! frame, dhcp, beat   what no stock program sends: many devices, many questions, bad ones
+//! frame, dhcp, beat, advert   what no stock program sends: many devices, many questions, bad ones
 //! clients, rate, ipv6, wire, storm, lockouts   the lines of the table
 //! ```
 //!
 //! Radios and privileges are not to be had here; the lab `vm` has them.
 
+mod advert;
 mod beat;
 #[path = "../../../../appliance/kith-link/tests/control/by_hand.rs"]
 mod by_hand;
