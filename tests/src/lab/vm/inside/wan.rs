@@ -45,13 +45,16 @@ impl Wan {
         Ok(Self { ns, _servers: servers })
     }
 
-    /// A wire from the provider to `port` of somebody, who gets a name at the provider's end.
+    /// A wire from the provider to `port` of somebody, who gets a name at the provider's end and is not
+    /// plugged in yet.
     ///
     /// # Errors
     /// When `ip` refuses.
     pub(crate) fn connect(&self, customer: &Ns, port: &str) -> Result<()> {
         let here = customer.name();
         self.ns.wire(here, customer, port)?;
+        // Nothing of the provider's is heard before: one router's word would leave an address.
+        self.ns.ip(&format!("link set {here} down"))?;
         self.ns.ip(&format!("link set {here} master br0"))
     }
 

@@ -173,6 +173,7 @@ fn internet(lab: &Lab, stage: &Stage) -> Result<()> {
     lab.check("the lab's internet can be had and lost", done, expected, || {
         let laptop = &stage.laptop;
         stage.wan.connect(&laptop.ns, &laptop.interface)?;
+        stage.wan.plug(&laptop.ns, true)?;
         laptop.lease()?;
         let addresses = laptop.addresses()?;
         ensure!(addresses.len() == 1 && addresses[0].starts_with("192.0.2."), "{addresses:?}");

@@ -108,9 +108,8 @@ impl Stage {
                 hosts.push(Host::start_later(&ns, if lab.boot == 1 { later } else { 0 })?);
                 continue;
             }
-            wan.connect(&ns, "eth0")?;
             // A box that knows nothing of its ports takes them all for the household's.
-            wan.plug(&ns, false)?;
+            wan.connect(&ns, "eth0")?;
             hosts.push(Host::start(&ns)?);
         }
         let cable = switch(&hosts)?;
