@@ -317,9 +317,11 @@ fn short(rows: &mut Rows, provider: &Provider6, asker: &Asker) {
     rows.excepted(
         "RFC 9096 3.4 no longer than the provider's lifetimes",
         &format!("the prefix is renewed for {} s of {} s", SHORT.0, SHORT.1),
-        "at most as long",
-        "dnsmasq announces 2,700 s whatever is delegated; a prefix that ends sooner is announced as over \
-         when it ends, as RFC 7084 L-13 has it",
+        (
+            "at most as long",
+            "dnsmasq announces 2,700 s whatever is delegated; a prefix that ends sooner is announced as \
+             over when it ends, as RFC 7084 L-13 has it",
+        ),
         || {
             provider.offer(Offer {
                 router_seconds: Some(1_800),

@@ -48,8 +48,7 @@ impl Rows {
         &mut self,
         required: &str,
         done: &str,
-        expected: &str,
-        why: &str,
+        (expected, why): (&str, &str),
         seen: impl FnOnce() -> Result<String>,
     ) {
         let what = format!("house {required}");
