@@ -15,16 +15,21 @@ use crate::lab::vm::inside::wan::FAR;
 use crate::lab::vm::inside::wpa::Radio;
 
 const LONG: Duration = Duration::from_secs(150);
+/// Asking for an address takes 14 s where nobody else is heard.
+const CLAIMING: Duration = Duration::from_secs(60);
 
 /// The mesh's interface on a box's first radio.
 const INTERFACES: [&str; 3] = ["kith-mesh0", "kith-mesh1", "kith-mesh2"];
 
-/// A box's IPv4 address in the mesh.
+/// A box's IPv4 address in the mesh, which it uses only after nobody answered for it.
 fn address(product: &Product<'_>) -> Result<String> {
-    let network = product.network()?;
-    let all = network["mesh"]["addresses"].as_array().context("its addresses")?;
-    let found = all.iter().filter_map(Value::as_str).find_map(|a| a.strip_suffix("/16"));
-    found.map(str::to_owned).with_context(|| format!("no mesh address in {all:?}"))
+    let (address, _) = until(CLAIMING, "a box has its address in the mesh", || {
+        let network = product.network()?;
+        let all = network["mesh"]["addresses"].as_array().context("its addresses")?;
+        let found = all.iter().filter_map(Value::as_str).find_map(|a| a.strip_suffix("/16"));
+        Ok(found.map(str::to_owned).ok_or_else(|| format!("{all:?}")))
+    })?;
+    Ok(address)
 }
 
 /// The addresses of the boxes' mesh interfaces.
