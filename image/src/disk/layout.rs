@@ -109,35 +109,40 @@ pub fn plan(board: &Profile) -> anyhow::Result<Plan> {
     Ok(plan)
 }
 
-fn gpt(first: u64, slot: u64) -> Plan {
-    let mut at = first;
-    let mut next = |name: &str, kind, bytes| {
-        let area = Area { name: name.into(), kind, offset: at, bytes };
-        at += bytes;
+/// Areas one after the other from byte `first` on, and the byte after the last.
+fn in_a_row(first: u64, areas: &[(&str, Kind, u64)]) -> (Vec<Area>, u64) {
+    let mut offset = first;
+    let placed = areas.iter().map(|&(name, kind, bytes)| {
+        let area = Area { name: name.into(), kind, offset, bytes };
+        offset += bytes;
         area
-    };
-    let partitions = vec![
-        next("kith-boot", Kind::Boot, EFI_BYTES),
-        next("kith-root-a", Kind::Root, slot),
-        next("kith-root-b", Kind::Root, slot),
-        next("kith-meta", Kind::Meta, META_BYTES),
-    ];
+    });
+    (placed.collect(), offset)
+}
+
+fn gpt(first: u64, slot: u64) -> Plan {
+    let (partitions, at) = in_a_row(
+        first,
+        &[
+            ("kith-boot", Kind::Boot, EFI_BYTES),
+            ("kith-root-a", Kind::Root, slot),
+            ("kith-root-b", Kind::Root, slot),
+            ("kith-meta", Kind::Meta, META_BYTES),
+        ],
+    );
     // The second copy of the table takes 33 sectors at the end.
     Plan { gpt: true, bytes: at + MIB, partitions, raw: Vec::new() }
 }
 
 fn mbr(first: u64, slot: u64) -> Plan {
-    let mut at = first;
-    let mut next = |name: &str, kind, bytes| {
-        let area = Area { name: name.into(), kind, offset: at, bytes };
-        at += bytes;
-        area
-    };
-    let partitions = vec![
-        next("kith-boot", Kind::Boot, FIRMWARE_BYTES),
-        next("kith-slot-a", Kind::Slot, slot),
-        next("kith-slot-b", Kind::Slot, slot),
-    ];
+    let (partitions, at) = in_a_row(
+        first,
+        &[
+            ("kith-boot", Kind::Boot, FIRMWARE_BYTES),
+            ("kith-slot-a", Kind::Slot, slot),
+            ("kith-slot-b", Kind::Slot, slot),
+        ],
+    );
     let meta =
         Area { name: "kith-meta".into(), kind: Kind::Meta, offset: META_IN_GAP, bytes: META_BYTES };
     Plan { gpt: false, bytes: at, partitions, raw: vec![meta] }

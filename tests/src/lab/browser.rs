@@ -63,36 +63,24 @@ fn walk(way: &str) -> Result<String> {
 
 /// Looks at combinations of page, state, language, scheme, width and scripts.
 fn pairs() -> Result<String> {
-    let folder = scratch("pairs")?;
-    let dora = Node::start(Plan::new("dora", folder.path()))?;
-    let output = Command::new("node")
-        .arg(source("browser").join("pairs.mjs"))
-        .env("DORA", &dora.panel)
-        .env("DORA_CLAIM", dora.claim.clone().unwrap_or_default())
-        .env("FOLDER", folder.path())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("start node")?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    print!("{said}");
-    let last = said.lines().last().unwrap_or("no word").to_owned();
-    if !output.status.success() {
-        bail!("{last}\n{}", dora.log());
-    }
-    dora.stop()?;
-    Ok(last)
+    alone("dora", &["pairs.mjs"])
 }
 
 /// Sets the simulated network of a box up, undoes a change, and moves its address.
 fn set_up(way: &str) -> Result<String> {
-    let folder = scratch("router")?;
-    let carl = Node::start(Plan::new("carl", folder.path()))?;
+    alone("carl", &["router.mjs", way])
+}
+
+/// Lets a script drive one fresh box, which it finds under its name in capitals; its last word.
+fn alone(name: &'static str, script: &[&str]) -> Result<String> {
+    let folder = scratch(name)?;
+    let node = Node::start(Plan::new(name, folder.path()))?;
+    let variable = name.to_uppercase();
     let output = Command::new("node")
-        .arg(source("browser").join("router.mjs"))
-        .arg(way)
-        .env("CARL", &carl.panel)
-        .env("CARL_CLAIM", carl.claim.clone().unwrap_or_default())
+        .current_dir(source("browser"))
+        .args(script)
+        .env(&variable, &node.panel)
+        .env(format!("{variable}_CLAIM"), node.claim.clone().unwrap_or_default())
         .env("FOLDER", folder.path())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -102,9 +90,9 @@ fn set_up(way: &str) -> Result<String> {
     print!("{said}");
     let last = said.lines().last().unwrap_or("no word").to_owned();
     if !output.status.success() {
-        bail!("{last}\n{}", carl.log());
+        bail!("{last}\n{}", node.log());
     }
-    carl.stop()?;
+    node.stop()?;
     Ok(last)
 }
 
